@@ -1,0 +1,1 @@
+"""Assess, harden and prove the security of Azure OpenAI accounts."""
