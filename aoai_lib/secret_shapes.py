@@ -1,0 +1,51 @@
+"""What a secret looks like, so that none is kept in a file, printed into a notebook or repeated in a message.
+
+Nothing here returns the secret: only what kind it seems to be. Shapes err towards refusing: a parameters file holds
+names, ids and numbers, and none of those look like these.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+_SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
+    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
+    # RFC 7519: a JSON object in base64url begins with eyJ.
+    "a token (JWT)": re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}"),
+    "a bearer token": re.compile(r"(?i)\bbearer\s+[\w.~+/-]{16,}"),
+    "a shared access signature": re.compile(r"(?i)(?:^|[?&;\s])sig=[\w%+/=-]{16,}"),
+    "a connection string": re.compile(
+        r"(?i)\b(?:account|sharedaccess|primary|secondary)_?key\s*=|\bsharedaccesssignature\s*="
+        r"|\b(?:password|pwd|client_?secret|api[-_]?key)\s*="
+    ),
+    "an address with a password in it": re.compile(r"://[^\s/:@]{0,200}:[^\s/@]{1,200}@"),
+    # Entra ID: three characters, a digit, "Q~", 31 to 34 more; older ones are 34 to 40 characters with a "~" in them.
+    "a client secret of an app registration": re.compile(
+        r"(?<![\w.~-])(?:[\w.~-]{3}\dQ~[\w.~-]{31,34}|(?=[\w.-]*~)(?=[\w.~-]*\d)[\w.~-]{34,40})(?![\w.~-])"
+    ),
+    # Cognitive Services: 32 hexadecimal digits, or 84 letters and digits (since 2024).
+    "an Azure OpenAI key": re.compile(r"(?i)(?<![0-9a-z-])(?:[0-9a-f]{32}|[0-9a-z]{84})(?![0-9a-z-])"),
+    # 64 or 32 bytes in base64: storage, Cosmos DB, Service Bus, Log Analytics, container registry.
+    "an access key": re.compile(r"(?<![\w+/])(?:[A-Za-z0-9+/]{86}==|[A-Za-z0-9+/]{43}=)(?![\w+/=])"),
+    "an OpenAI key": re.compile(r"\bsk-[\w-]{20,}"),
+    "a GitHub token": re.compile(r"\b(?:gh[pousr]_\w{36}|github_pat_\w{22,})"),
+}
+
+_TELLING_PARTS: Final = (
+    "password", "passwd", "passphrase", "secret", "token", "connectionstring", "privatekey",
+    "apikey", "accesskey", "accountkey", "sharedkey", "storagekey", "subscriptionkey", "openaikey", "clientkey",
+)  # fmt: skip
+_TELLING_NAMES: Final = frozenset({"key", "key1", "key2", "keys", "pwd", "pass", "sas", "pat", "jwt", "bearer"})
+
+
+def kind_of(text: str) -> str | None:
+    """What kind of secret the text holds or is, as in "an Azure OpenAI key"; None when it looks like none."""
+    return next((kind for kind, shape in _SHAPES.items() if shape.search(text)), None)
+
+
+def names_a_secret(name: str) -> bool:
+    """Whether a parameter of this name would hold a secret: `client_secret`, `API-Key`, `pwd` …"""
+    bare = re.sub(r"[^a-z0-9]", "", name.lower())
+    return bare in _TELLING_NAMES or any(part in bare for part in _TELLING_PARTS)
