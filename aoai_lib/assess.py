@@ -1,0 +1,131 @@
+"""Judge a snapshot: every control about every subject it applies to. Pure: the same snapshot gives the same findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from aoai_lib.controls import Control, catalogue
+from aoai_lib.facts import Facts, NotCollectedError, UnexpectedShapeError
+from aoai_lib.model import Finding, Kind, Reading, Snapshot, State, Status, Subject
+
+_READABLE = (State.COLLECTED, State.PARTIAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A place where subjects of some kinds may exist that could not be listed."""
+
+    parent: Subject
+    kinds: tuple[Kind, ...]
+    reading: Reading
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+class Subjects:
+    """All subjects of a snapshot, by kind, and the gaps where some may be missing."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.found: dict[Kind, list[Subject]] = {kind: [] for kind in Kind}
+        self.parents: dict[Kind, list[Subject]] = {kind: [] for kind in Kind}
+        self.gaps: list[Gap] = []
+        for reading in snapshot.of("accounts"):
+            self._add_subscription(reading)
+        for reading in snapshot.of("subscriptions"):
+            if reading.state not in _READABLE:
+                self.gaps.append(Gap(Subject(Kind.SUBSCRIPTION, "/"), tuple(Kind), reading))
+
+    def _add_subscription(self, reading: Reading) -> None:
+        subscription = Subject(Kind.SUBSCRIPTION, reading.scope, subscription=reading.scope)
+        if reading.state is not State.COLLECTED:
+            self.gaps.append(Gap(subscription, (Kind.ACCOUNT, Kind.DEPLOYMENT, Kind.PRIVATE_ENDPOINT), reading))
+        accounts = reading.value if reading.state in _READABLE else []
+        if accounts or reading.state is not State.COLLECTED:
+            self.found[Kind.SUBSCRIPTION].append(subscription)
+        for account in accounts:
+            self._add_account(Subject(Kind.ACCOUNT, account, account=account, subscription=reading.scope))
+
+    def _add_account(self, account: Subject) -> None:
+        self.found[Kind.ACCOUNT].append(account)
+        self.parents[Kind.DEPLOYMENT].append(account)
+        self.parents[Kind.PRIVATE_ENDPOINT].append(account)
+        deployments = self.snapshot.reading("deployments", account.id)
+        if deployments.state is not State.COLLECTED:
+            self.gaps.append(Gap(account, (Kind.DEPLOYMENT,), deployments))
+        if deployments.state in _READABLE:
+            for deployment in deployments.value:
+                self.found[Kind.DEPLOYMENT].append(
+                    Subject(Kind.DEPLOYMENT, deployment, account.id, account.subscription)
+                )
+        for endpoint in _endpoints(self.snapshot.reading("account", account.id)):
+            self.found[Kind.PRIVATE_ENDPOINT].append(
+                Subject(Kind.PRIVATE_ENDPOINT, endpoint, account.id, account.subscription)
+            )
+
+
+def _endpoints(account: Reading) -> Iterator[str]:
+    """Ids of the private endpoints of an account's own connections, whatever their state, each once."""
+    properties = account.value.get("properties") if isinstance(account.value, dict) else None
+    connections = properties.get("privateEndpointConnections") if isinstance(properties, dict) else None
+    seen = set()
+    for connection in connections if isinstance(connections, list) else []:
+        inner = connection.get("properties") if isinstance(connection, dict) else None
+        endpoint = inner.get("privateEndpoint") if isinstance(inner, dict) else None
+        name = _text(endpoint.get("id")) if isinstance(endpoint, dict) else ""
+        if name and name.lower() not in seen:
+            seen.add(name.lower())
+            yield name
+
+
+_NONE_HERE = {
+    Kind.DEPLOYMENT: "The account has no deployment.",
+    Kind.PRIVATE_ENDPOINT: "The account has no private endpoint: see NET-05.",
+}
+
+
+def judge(snapshot: Snapshot, controls: Iterable[Control] | None = None) -> list[Finding]:
+    """One finding for each control and subject, in the order of the catalogue.
+
+    Where subjects could not be listed, each control about them gives one `not_assessed` finding on the parent; where an
+    account has none of a kind, one `not_applicable`.
+    """
+    subjects = Subjects(snapshot)
+    findings: list[Finding] = []
+    for control in catalogue() if controls is None else controls:
+        found = subjects.found[control.subject]
+        findings.extend(judge_one(snapshot, control, subject) for subject in found)
+        gaps = [gap for gap in subjects.gaps if control.subject in gap.kinds]
+        findings.extend(Finding(control.id, Status.NOT_ASSESSED, gap.parent, why_not_read(gap.reading)) for gap in gaps)
+        covered = {subject.account for subject in found} | {gap.parent.id for gap in gaps}
+        for parent in subjects.parents[control.subject]:
+            if parent.id not in covered:
+                findings.append(Finding(control.id, Status.NOT_APPLICABLE, parent, _NONE_HERE[control.subject]))
+    return findings
+
+
+def judge_one(snapshot: Snapshot, control: Control, subject: Subject) -> Finding:
+    """The verdict of one control about one subject. What was not collected, or has no known shape, is not assessed."""
+    facts = Facts(snapshot, subject)
+    try:
+        verdict = control.judge(facts)
+    except NotCollectedError as missing:
+        return Finding(control.id, Status.NOT_ASSESSED, subject, why_not_read(missing.reading), facts.observed)
+    except UnexpectedShapeError as odd:
+        return Finding(
+            control.id, Status.NOT_ASSESSED, subject, f"The answer is not of the documented form: {odd}", facts.observed
+        )
+    return Finding(control.id, verdict.status, subject, verdict.reason, facts.observed)
+
+
+def why_not_read(reading: Reading) -> str:
+    """One sentence: what was asked, what came, and the permission that would help."""
+    sentence = reading.reason.rstrip(".")
+    if reading.state is State.PARTIAL:
+        sentence = f"The list of {reading.source.replace('_', ' ')} is not known to be complete"
+    if reading.permission and reading.state is State.DENIED:
+        return f"{sentence}. The reader needs {reading.permission}."
+    return f"{sentence}."
