@@ -1,0 +1,104 @@
+"""The clouds: where each service answers, and under which names its private endpoints resolve.
+
+Sources: azure-core 1.41 `get_arm_endpoints`, azure-identity `AzureAuthorityHosts`, and Microsoft Learn, "Azure Private Endpoint
+private DNS zone values" (2026-08). The lab is one more cloud: its addresses come from the environment that it prints.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aoai_lib.model import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """One cloud. Scopes end in `/.default`; `logs` includes the version segment that `LogsQueryClient` expects."""
+
+    name: str
+    arm: str
+    arm_scope: str
+    authority: str
+    logs: str
+    logs_scope: str
+    inference_scope: str
+    openai_suffix: str
+    cognitive_suffix: str
+    foundry_suffix: str
+
+    @property
+    def private_zones(self) -> Mapping[str, str]:
+        """Public suffix of an endpoint → the private DNS zone that answers for it."""
+        suffixes = (self.openai_suffix, self.cognitive_suffix, self.foundry_suffix)
+        return {suffix: f"privatelink.{suffix}" for suffix in suffixes}
+
+
+PUBLIC = Cloud(
+    name="public",
+    arm="https://management.azure.com",
+    arm_scope="https://management.azure.com/.default",
+    authority="login.microsoftonline.com",
+    logs="https://api.loganalytics.io/v1",
+    logs_scope="https://api.loganalytics.io/.default",
+    inference_scope="https://cognitiveservices.azure.com/.default",
+    openai_suffix="openai.azure.com",
+    cognitive_suffix="cognitiveservices.azure.com",
+    foundry_suffix="services.ai.azure.com",
+)
+US_GOVERNMENT = Cloud(
+    name="usgov",
+    arm="https://management.usgovcloudapi.net",
+    arm_scope="https://management.usgovcloudapi.net/.default",
+    authority="login.microsoftonline.us",
+    logs="https://api.loganalytics.us/v1",
+    logs_scope="https://api.loganalytics.us/.default",
+    inference_scope="https://cognitiveservices.azure.us/.default",
+    openai_suffix="openai.azure.us",
+    cognitive_suffix="cognitiveservices.azure.us",
+    foundry_suffix="services.ai.azure.us",
+)
+CHINA = Cloud(
+    name="china",
+    arm="https://management.chinacloudapi.cn",
+    arm_scope="https://management.chinacloudapi.cn/.default",
+    authority="login.chinacloudapi.cn",
+    logs="https://api.loganalytics.azure.cn/v1",
+    logs_scope="https://api.loganalytics.azure.cn/.default",
+    inference_scope="https://cognitiveservices.azure.cn/.default",
+    openai_suffix="openai.azure.cn",
+    cognitive_suffix="cognitiveservices.azure.cn",
+    foundry_suffix="services.ai.azure.cn",
+)
+
+
+def lab(environment: Mapping[str, str] = os.environ) -> Cloud:
+    """The lab's cloud, from the environment that `aoai lab` prints. Raises `InputError` where there is none."""
+    base = environment.get("AOAI_LAB", "").rstrip("/")
+    if not base:
+        raise InputError("No lab answers here: run `aoai lab` and export what it prints, or name another cloud.")
+    return Cloud(
+        name="lab",
+        arm=base,
+        arm_scope=f"{base}/.default",
+        authority=base.removeprefix("https://"),
+        logs=f"{base}/v1",
+        logs_scope=f"{base}/.default",
+        inference_scope="https://cognitiveservices.azure.com/.default",
+        openai_suffix=PUBLIC.openai_suffix,
+        cognitive_suffix=PUBLIC.cognitive_suffix,
+        foundry_suffix=PUBLIC.foundry_suffix,
+    )
+
+
+CLOUDS: Mapping[str, Cloud] = {cloud.name: cloud for cloud in (PUBLIC, US_GOVERNMENT, CHINA)}
+
+
+def find(name: str) -> Cloud:
+    """The cloud of that name: `public`, `usgov`, `china` or `lab`. Raises `InputError` for another."""
+    if name == "lab":
+        return lab()
+    if name not in CLOUDS:
+        raise InputError(f"There is no cloud “{name}”: write public, usgov, china or lab.")
+    return CLOUDS[name]

@@ -1,0 +1,80 @@
+"""Which credential signs in. Secrets come from the credential chain of azure-identity, never from a parameters file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from aoai_lib.azure.clouds import Cloud
+from aoai_lib.model import InputError
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken, TokenCredential
+
+
+class NoCredential:
+    """Signs in nowhere: a replay sends nothing, so nothing must be signed."""
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """A token that is no token."""
+        from azure.core.credentials import AccessToken
+
+        return AccessToken("replay", 2**40)
+
+
+def _default(cloud: Cloud, tenant: dict[str, Any]) -> TokenCredential:
+    from azure.identity import DefaultAzureCredential
+
+    return DefaultAzureCredential(authority=cloud.authority)
+
+
+def _cli(cloud: Cloud, tenant: dict[str, Any]) -> TokenCredential:
+    from azure.identity import AzureCliCredential
+
+    return AzureCliCredential(**tenant)
+
+
+def _managed_identity(cloud: Cloud, tenant: dict[str, Any]) -> TokenCredential:
+    import os
+
+    from azure.identity import ManagedIdentityCredential
+
+    return ManagedIdentityCredential(client_id=os.environ.get("AZURE_CLIENT_ID"))
+
+
+def _workload_identity(cloud: Cloud, tenant: dict[str, Any]) -> TokenCredential:
+    from azure.identity import WorkloadIdentityCredential
+
+    return WorkloadIdentityCredential(authority=cloud.authority, **tenant)
+
+
+def _environment(cloud: Cloud, tenant: dict[str, Any]) -> TokenCredential:
+    from azure.identity import EnvironmentCredential
+
+    return EnvironmentCredential(authority=cloud.authority)
+
+
+def _device_code(cloud: Cloud, tenant: dict[str, Any]) -> TokenCredential:
+    from azure.identity import DeviceCodeCredential
+
+    return DeviceCodeCredential(authority=cloud.authority, **tenant)
+
+
+_CHOICES: Mapping[str, Callable[[Cloud, dict[str, Any]], TokenCredential]] = {
+    "default": _default,
+    "cli": _cli,
+    "managed_identity": _managed_identity,
+    "workload_identity": _workload_identity,
+    "environment": _environment,
+    "device_code": _device_code,
+}
+
+
+def choose(name: str, cloud: Cloud, tenant_id: str = "") -> TokenCredential:
+    """The credential of that name for a cloud and, where the credential can be told, a tenant.
+
+    Raises `InputError` for an unknown name. Signing in itself happens with the first request.
+    """
+    if name not in _CHOICES:
+        raise InputError(f"There is no credential “{name}”: write {', '.join(_CHOICES)}.")
+    return _CHOICES[name](cloud, {"tenant_id": tenant_id} if tenant_id else {})
