@@ -137,7 +137,7 @@ class Parameters(BaseModel):
     vantage: str = Field(
         default="",
         pattern=f"^$|{_LABEL}",
-        description="Where this runs, as the accounts see it: inside, peered, on_premises, outside or a label of your own; "
+        description="Where this runs, as the accounts see it: inside, peered, on_premises, outside or your own label; "
         "empty = unknown.",
     )
     active_probes: bool = Field(
