@@ -79,8 +79,8 @@ def tokens_of(query: str) -> list[Token]:
 def check_names(query: str, tables: Mapping[str, Mapping[str, str]]) -> None:
     """Refuse what only a case-insensitive or an unconfined engine would answer.
 
-    ``tables`` is name → columns (name → type). Raises `QueryRefusedError` for a control command, for a function that leaves
-    the workspace, and for a table or column whose case is wrong.
+    ``tables`` is name → columns (name → type). Raises `QueryRefusedError` for a control command, for a function that
+    leaves the workspace, and for a table or column whose case is wrong.
     """
     tokens = tokens_of(query)
     if not tokens or tokens[0].text == ".":

@@ -1,7 +1,7 @@
 """The lab's Log Analytics: rows per workspace, queried in KQL, answered in the query API's shape.
 
 A `LogStore` holds the workspaces of one tenant. Rows are cheap to append (they are loaded when somebody asks) and a
-query reads what was appended before it. DuckDB is imported with the first query. All of it may be called from any thread.
+query reads what was appended before it. DuckDB is imported with the first query. Any thread may call.
 
 What a query answers (query API v1): ``{"tables": [{"name", "columns": [{"name", "type"}], "rows"}]}`` with Kusto type
 names, datetimes as ISO 8601 in UTC, timespans as ``[d.]hh:mm:ss[.fffffff]`` and dynamic objects and lists as JSON text.
