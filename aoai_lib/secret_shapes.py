@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-_SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
+SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
     # RFC 7519: a JSON object in base64url begins with eyJ.
     "a token (JWT)": re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}"),
@@ -42,7 +42,7 @@ _TELLING_NAMES: Final = frozenset({"key", "key1", "key2", "keys", "pwd", "pass",
 
 def kind_of(text: str) -> str | None:
     """What kind of secret the text holds or is, as in "an Azure OpenAI key"; None when it looks like none."""
-    return next((kind for kind, shape in _SHAPES.items() if shape.search(text)), None)
+    return next((kind for kind, shape in SHAPES.items() if shape.search(text)), None)
 
 
 def names_a_secret(name: str) -> bool:
