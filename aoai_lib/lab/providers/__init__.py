@@ -1,0 +1,12 @@
+"""The resource providers of the lab, a module a part of Azure. Importing this package declares every resource type."""
+
+from aoai_lib.lab.providers import (
+    accounts,
+    authorization,
+    connections,
+    deployments,
+    guardrails,
+    subscriptions,
+)
+
+__all__ = ["accounts", "authorization", "connections", "deployments", "guardrails", "subscriptions"]

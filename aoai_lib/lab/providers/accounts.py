@@ -1,0 +1,218 @@
+"""Microsoft.CognitiveServices/accounts: the account itself, its keys, usages and operations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aoai_lib.lab import operations, telemetry
+from aoai_lib.lab.errors import ArmError, bad_request, conflict
+from aoai_lib.lab.inference import list_key_row
+from aoai_lib.lab.kinds import GET_ONLY, Kind, Paging, Query, View, Write, declare
+from aoai_lib.lab.providers import connections
+from aoai_lib.lab.providers.envelopes import COGNITIVE, cognitive_etag, identity_of, system_data
+from aoai_lib.lab.shapes import Json, identifier, instant
+from aoai_lib.lab.store import Resource, Tenant
+
+ACCOUNTS = "Microsoft.CognitiveServices/accounts"
+READ_ONLY = (
+    "endpoint",
+    "endpoints",
+    "provisioningState",
+    "internalId",
+    "dateCreated",
+    "callRateLimit",
+    "isMigrated",
+    "privateEndpointConnections",
+    "capabilities",
+    "quotaLimit",
+    "abusePenalty",
+    "deletionDate",
+    "scheduledPurgeDate",
+    "armFeatures",
+)
+OPENAI_APIS = (
+    "OpenAI Language Model Instance API",
+    "OpenAI Dall-E API",
+    "OpenAI Moderations API",
+    "OpenAI Whisper API",
+    "OpenAI Model Scaleset API",
+    "OpenAI Realtime API",
+    "Token Service API",
+    "Azure OpenAI Legacy API - Latest moniker",
+)
+FOUNDRY_APIS = ("AI Foundry API", "AI Model Inference API", "Content Safety", "SpeechServices")
+TRUSTED = "Microsoft.CognitiveServices,Microsoft.MachineLearningServices,Microsoft.Search"
+
+
+def endpoint_of(tenant: Tenant, resource: Resource) -> str:
+    """The data plane's address: by custom subdomain, or the region's shared one where none is set."""
+    domain = resource.properties.get("customSubDomainName")
+    region = resource.location.replace(" ", "").lower()
+    return f"{tenant.base_url}/{domain or region + '.api'}/"
+
+
+def _show(tenant: Tenant, resource: Resource, view: View) -> Json:
+    body: Json = {
+        "id": resource.id,
+        "name": resource.name,
+        "type": ACCOUNTS,
+        "etag": cognitive_etag(resource),
+        "location": resource.location,
+        "sku": resource.body.get("sku", {"name": "S0"}),
+        "kind": resource.body["kind"],
+    }
+    if resource.body.get("tags"):
+        body["tags"] = resource.body["tags"]
+    body["properties"] = _properties(tenant, resource)
+    identity = identity_of(tenant, resource)
+    if identity:
+        body["identity"] = identity
+    return body | {"systemData": system_data(resource)}
+
+
+def _properties(tenant: Tenant, resource: Resource) -> Json:
+    kind = str(resource.body["kind"])
+    endpoint = endpoint_of(tenant, resource)
+    apis = OPENAI_APIS + (FOUNDRY_APIS if kind == "AIServices" else ())
+    own = {key: value for key, value in resource.properties.items() if key not in ("capabilities", "armFeatures")}
+    found: Json = {
+        "endpoint": endpoint,
+        "provisioningState": operations.provisioning_state(tenant, resource),
+        "internalId": identifier("internal", resource.id).replace("-", ""),
+        "dateCreated": instant(resource.created),
+        "apiProperties": {"qnaAzureSearchEndpointKey": None} if kind == "AIServices" else {},
+        "callRateLimit": {
+            "rules": [_rate("openai.dalle.post", 1, 30, "openai/images/*"), _rate("default", 1, 30, "*")]
+        },
+        "isMigrated": False,
+        "allowProjectManagement": kind == "AIServices",
+        **own,
+        "privateEndpointConnections": [
+            connections.embedded(each) for each in tenant.children(resource.id, "privateEndpointConnections")
+        ],
+        "publicNetworkAccess": own.get("publicNetworkAccess", "Enabled"),
+        "capabilities": [*_capabilities(kind), *(resource.properties.get("capabilities") or [])],
+        "endpoints": dict.fromkeys(apis, endpoint),
+    }
+    return found
+
+
+def _rate(key: str, period: float, count: float, path: str) -> Json:
+    patterns = [{"path": path, "method": "POST" if key != "default" else "*"}]
+    return {"key": key, "renewalPeriod": period, "count": count, "matchPatterns": patterns}
+
+
+def _capabilities(kind: str) -> list[Json]:
+    found: list[Json] = [{"name": "VirtualNetworks"}]
+    if kind == "OpenAI":
+        found.append({"name": "CustomerManagedKey"})
+    return [*found, {"name": "EnabledApimVnet", "value": "true"}, {"name": "TrustedServices", "value": TRUSTED}]
+
+
+def _write(write: Write) -> None:
+    resource, before, tenant = write.resource, write.before, write.tenant
+    kept = before.properties if before else {}
+    if not write.seeding:
+        for name in READ_ONLY:
+            resource.properties.pop(name, None)
+            if name in kept:
+                resource.properties[name] = kept[name]
+        _check(tenant, resource, before)
+    default = f"{resource.id}/defenderForAISettings/Default"
+    if tenant.find(default) is None:
+        tenant.put(
+            Resource(
+                default,
+                f"{ACCOUNTS}/defenderForAISettings",
+                "Default",
+                {"properties": {"state": "Disabled"}},
+                resource.created,
+                resource.created,
+                resource.author,
+                resource.author_kind,
+            )
+        )
+
+
+def _check(tenant: Tenant, resource: Resource, before: Resource | None) -> None:
+    if not resource.body.get("kind") or not (resource.body.get("sku") or {}).get("name"):
+        raise bad_request("InvalidRequestContent", "The properties 'kind' and 'sku.name' are required.")
+    if not resource.location:
+        raise bad_request("LocationRequired", "The location property is required for this definition.")
+    domain = resource.properties.get("customSubDomainName")
+    old = before.properties.get("customSubDomainName") if before else None
+    if old and domain != old:
+        if domain is not None:
+            raise bad_request(
+                "CustomSubDomainNameChangeNotAllowed", "The custom subdomain name cannot be changed once set."
+            )
+        resource.properties["customSubDomainName"] = old
+    taken = (each for each in tenant.of_type(ACCOUNTS) if each.properties.get("customSubDomainName") == domain != old)
+    if domain and any(each.id.lower() != resource.id.lower() for each in taken):
+        raise conflict("CustomDomainInUse", f"The subdomain name '{domain}' is already used by another resource.")
+    acls = resource.properties.get("networkAcls")
+    if acls and not resource.properties.get("customSubDomainName"):
+        message = "Network rules need a custom subdomain name: set customSubDomainName first."
+        raise bad_request("CustomSubDomainNameRequired", message)
+
+
+def _list_keys(query: Query, payload: object) -> Json:
+    tenant, account = query.tenant, query.tenant.find(query.path.text)
+    if account is not None:
+        row = list_key_row({"id": account.id, "location": account.location}, tenant.now, query.caller.object_id)
+        telemetry.deliver(tenant, account, [("AzureDiagnostics", row)])
+    first, second = tenant.account_keys(query.path.text)
+    return {"key1": first, "key2": second}
+
+
+def _regenerate_key(query: Query, payload: object) -> Json:
+    name = payload.get("keyName") if isinstance(payload, dict) else None
+    if name not in ("Key1", "Key2"):
+        raise bad_request("InvalidRequestContent", "The key name must be Key1 or Key2.")
+    keys = list(query.tenant.account_keys(query.path.text))
+    place = 0 if name == "Key1" else 1
+    keys[place] = identifier(keys[place]).replace("-", "")
+    query.tenant.keys[query.path.text.lower()] = (keys[0], keys[1])
+    return {"key1": keys[0], "key2": keys[1]}
+
+
+def _usages(query: Query) -> Sequence[Json]:
+    """The quota in use of a region, a line a model and deployment type, as the location's usages list it."""
+    used: dict[str, float] = {}
+    region = query.path.names[0].replace(" ", "").lower()
+    for deployment in query.tenant.of_type(f"{ACCOUNTS}/deployments", query.path.scope):
+        account = query.tenant.find(deployment.id.rpartition("/deployments/")[0])
+        if account is None or account.location.replace(" ", "").lower() != region:
+            continue
+        sku = deployment.body.get("sku") or {}
+        name = f"OpenAI.{sku.get('name')}.{deployment.properties['model']['name']}"
+        used[name] = used.get(name, 0.0) + float(sku.get("capacity") or 0)
+    return [
+        {"unit": "Count", "name": {"value": name, "localizedValue": name}, "currentValue": value, "limit": 1000.0}
+        for name, value in used.items()
+    ]
+
+
+def _operation(query: Query) -> Sequence[Json]:
+    wanted = "" if query.path.is_collection else query.path.names[-1]
+    operation = query.tenant.operations.get(wanted)
+    if operation is None:
+        raise ArmError(404, "NotFound", f"Operation '{wanted}' cannot be found.")
+    return [operations.status_body(query.tenant, operation, query.path.text)]
+
+
+declare(
+    [
+        Kind(
+            ACCOUNTS,
+            COGNITIVE,
+            show=_show,
+            write=_write,
+            lro="cognitive",
+            paging=Paging(50, "$skiptoken"),
+            actions={"listKeys": _list_keys, "regenerateKey": _regenerate_key},
+        ),
+        Kind("Microsoft.CognitiveServices/locations/usages", COGNITIVE, items=_usages, methods=GET_ONLY),
+        Kind("Microsoft.CognitiveServices/locations/operationResults", COGNITIVE, items=_operation, methods=GET_ONLY),
+    ]
+)

@@ -1,0 +1,83 @@
+"""What several providers put around a resource's properties."""
+
+from __future__ import annotations
+
+from aoai_lib.lab.shapes import Json, identifier, instant
+from aoai_lib.lab.store import Resource, Tenant
+
+COGNITIVE = (
+    "2017-04-18",
+    "2021-04-30",
+    "2021-10-01",
+    "2022-03-01",
+    "2022-10-01",
+    "2022-12-01",
+    "2023-05-01",
+    "2023-10-01-preview",
+    "2024-04-01-preview",
+    "2024-06-01-preview",
+    "2024-10-01",
+    "2025-06-01",
+    "2025-07-01-preview",
+    "2025-09-01",
+    "2025-10-01-preview",
+    "2025-12-01",
+    "2026-03-01",
+    "2026-05-01",
+    "2026-05-15-preview",
+)
+
+
+def system_data(resource: Resource) -> Json:
+    """Who made and last changed a resource, with seven fractional digits."""
+    return {
+        "createdBy": resource.author,
+        "createdByType": resource.author_kind,
+        "createdAt": instant(resource.created),
+        "lastModifiedBy": resource.author,
+        "lastModifiedByType": resource.author_kind,
+        "lastModifiedAt": instant(resource.changed),
+    }
+
+
+def cognitive_etag(resource: Resource) -> str:
+    """An account's etag: quoted, in groups that look like a database's."""
+    digits = resource.etag.replace("-", "")
+    return f'"{digits[:8]}-0000-0{digits[8:9]}00-0000-{digits[9:17]}0000"'
+
+
+def quoted_etag(resource: Resource) -> str:
+    return f'"{resource.etag}"'
+
+
+def weak_etag(resource: Resource) -> str:
+    return f'W/"{resource.etag}"'
+
+
+def identity_of(tenant: Tenant, resource: Resource) -> Json | None:
+    """A resource's managed identities with the ids that the directory gave them."""
+    wanted = resource.body.get("identity")
+    if not isinstance(wanted, dict) or str(wanted.get("type", "None")) == "None":
+        return None
+    kinds = str(wanted["type"])
+    found: Json = {"type": kinds}
+    if "systemassigned" in kinds.replace(" ", "").lower():
+        found |= {"principalId": identifier("system identity", resource.id), "tenantId": tenant.world.tenant_id}
+    if "userassigned" in kinds.replace(" ", "").lower():
+        found["userAssignedIdentities"] = {
+            address: {
+                "principalId": user_identity(tenant, address)[0],
+                "clientId": user_identity(tenant, address)[1],
+            }
+            for address in wanted.get("userAssignedIdentities") or {}
+        }
+    return found
+
+
+def user_identity(tenant: Tenant, address: str) -> tuple[str, str]:
+    """Object id and client id of a user-assigned identity: the directory's, when a principal bears its name."""
+    name = address.rpartition("/")[2]
+    for principal in tenant.world.principals:
+        if principal.name == name:
+            return principal.id, principal.app_id
+    return identifier("user identity", address), identifier("user identity client", address)

@@ -1,0 +1,80 @@
+"""Laying out a tenant: from a world's declarations to state, through the same provider code that later writes use."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from datetime import timedelta
+
+from aoai_lib.lab import providers
+from aoai_lib.lab.kinds import Write, kind_of
+from aoai_lib.lab.logqueries import WORKSPACES, workspace_guid
+from aoai_lib.lab.providers import authorization
+from aoai_lib.lab.shapes import Json, identifier, parse_instant
+from aoai_lib.lab.store import Resource, Tenant
+from aoai_lib.lab.telemetry import export_activity
+from aoai_lib.lab.world import Declared, World, WorldError
+
+_LATE = ("privateEndpoints", "privateDnsZoneGroups")  # complete others, so they come after everything that they touch
+
+
+def tenant_of(world: World, base_url: str, polls: int = 2) -> Tenant:
+    """A tenant's state as its world declares it. Raises WorldError for a type that the lab does not know."""
+    if not providers.__all__:
+        raise WorldError("the lab has no resource providers")
+    tenant = Tenant(world, base_url, polls)
+    for order, declared in enumerate(world.declared):
+        tenant.put(_resource(world, declared, order))
+    authorization.seed(tenant)
+    for resource in sorted(tenant.resources.values(), key=_rank):
+        kind = kind_of(resource.type) or kind_of(
+            resource.type.replace("Microsoft.Resources/", "Microsoft.Resources/subscriptions/")
+        )
+        if kind is None:
+            raise WorldError(f"{world.slug}: the lab knows no type {resource.type} ({resource.id})")
+        if kind.write is not None:
+            kind.write(Write(tenant, resource, None, kind.versions[-1], seeding=True))
+    _seed_logs(tenant)
+    tenant.exporter = export_activity
+    return tenant
+
+
+def _rank(resource: Resource) -> int:
+    leaf = resource.type.rpartition("/")[2]
+    return 1 + _LATE.index(leaf) if leaf in _LATE else 0
+
+
+def _resource(world: World, declared: Declared, order: int) -> Resource:
+    body = deepcopy(declared.body)
+    made = world.created + timedelta(minutes=order, microseconds=order * 7919 % 1_000_000)
+    if "createdAt" in body:
+        made = parse_instant(str(body.pop("createdAt")))
+    author = str(body.pop("createdBy", f"platform@{world.slug}.example"))
+    return Resource(declared.id, declared.type, declared.name, body, made, made, author)
+
+
+def _seed_logs(tenant: Tenant) -> None:
+    """Rows that were there before: each names its workspace by resource name and its table, times as ``-PT5M``-like
+    minutes before the world's clock (``minutesAgo``)."""
+    workspaces = {each.name: workspace_guid(each) for each in tenant.of_type(WORKSPACES)}
+    for guid in workspaces.values():
+        tenant.logs.open(guid)
+    rows = []
+    for entry in tenant.world.logs:
+        for row in _repeated(tenant, entry):
+            rows.append((workspaces[entry["workspace"]], entry["table"], row))
+    tenant.logs.seed(rows)
+
+
+def _repeated(tenant: Tenant, entry: Json) -> list[Json]:
+    """One row, or ``times`` rows ``every`` minutes apart, the newest ``minutesAgo`` before the clock."""
+    found = []
+    for turn in range(int(entry.get("times", 1))):
+        ago = timedelta(minutes=float(entry.get("minutesAgo", 0)) + turn * float(entry.get("every", 1)))
+        moment = tenant.now - ago
+        stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        found.append({"TimeGenerated": stamp, "CorrelationId": _correlation(entry, turn), **entry["row"]})
+    return found
+
+
+def _correlation(entry: Json, turn: int) -> str:
+    return identifier("log", entry["workspace"], entry["table"], sorted(entry["row"].items()), turn)
