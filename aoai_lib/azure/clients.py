@@ -1,0 +1,181 @@
+"""Builds every client of Azure over one pipeline. SDKs are imported when their client is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import requests
+from azure.core.paging import ItemPaged
+from azure.core.pipeline.policies import (
+    BearerTokenCredentialPolicy,
+    ContentDecodePolicy,
+    RequestIdPolicy,
+    RetryPolicy,
+    UserAgentPolicy,
+)
+from azure.core.pipeline.transport import RequestsTransport
+from azure.core.rest import HttpRequest
+from azure.mgmt.core import ARMPipelineClient
+
+from aoai_lib.azure.clouds import Cloud
+from aoai_lib.azure.permission import ReadOnlyPolicy
+from aoai_lib.azure.recording import RecordingPolicy
+from aoai_lib.azure.replay import Recording, ReplayAdapter
+from aoai_lib.evidence.store import Evidence
+from aoai_lib.model import Json
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+    from azure.mgmt.authorization import AuthorizationManagementClient
+    from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
+    from azure.mgmt.loganalytics import LogAnalyticsManagementClient
+    from azure.mgmt.monitor import MonitorManagementClient
+    from azure.mgmt.network import NetworkManagementClient
+    from azure.mgmt.privatedns import PrivateDnsManagementClient
+    from azure.mgmt.resource.locks import ManagementLockClient
+    from azure.mgmt.resource.subscriptions import SubscriptionClient
+
+CONCURRENCY: Final = 16
+"""Requests in flight at once, well under ARM's bucket of 25 reads a second per caller and subscription."""
+
+_RETRIES: Final = 4
+_TIMEOUT: Final = (10, 60)
+"""Seconds to connect, and between bytes."""
+
+Client = TypeVar("Client")
+
+
+class Azure:
+    """One tenant's Azure: typed clients by subscription, and `arm` for what the SDKs lack. Safe for threads."""
+
+    def __init__(
+        self, cloud: Cloud, credential: TokenCredential, evidence: Evidence, *, recording: Recording | None = None
+    ) -> None:
+        self.cloud = cloud
+        self.evidence = evidence
+        self.recording = recording
+        self._credential = credential
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = RLock()
+        session = requests.Session()
+        adapter = ReplayAdapter(recording) if recording else requests.adapters.HTTPAdapter(pool_maxsize=CONCURRENCY)
+        session.mount("https://", adapter)
+        self._transport = RequestsTransport(
+            session=session, session_owner=False, connection_timeout=_TIMEOUT[0], read_timeout=_TIMEOUT[1]
+        )
+        self._session = session
+
+    def policies(self, scope: str) -> list[Any]:
+        """The pipeline of every client: refuse, retry, sign, record. Its order is what makes the record complete."""
+        retry = (
+            RetryPolicy(retry_total=0) if self.recording else RetryPolicy(retry_total=_RETRIES, retry_backoff_max=30)
+        )
+        return [
+            RequestIdPolicy(),
+            UserAgentPolicy(sdk_moniker="aoai-playbook"),
+            ReadOnlyPolicy(),
+            ContentDecodePolicy(),
+            retry,
+            BearerTokenCredentialPolicy(self._credential, scope),
+            RecordingPolicy(self.evidence),
+        ]
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "base_url": self.cloud.arm,
+            "credential_scopes": [self.cloud.arm_scope],
+            "policies": self.policies(self.cloud.arm_scope),
+            "transport": self._transport,
+        }
+
+    def _client(self, name: str, subscription: str, build: Callable[[], Client]) -> Client:
+        with self._lock:
+            if (name, subscription) not in self._clients:
+                self._clients[name, subscription] = build()
+            client: Client = self._clients[name, subscription]
+            return client
+
+    def subscriptions(self) -> SubscriptionClient:
+        """Lists subscriptions. API version 2022-12-01."""
+        from azure.mgmt.resource.subscriptions import SubscriptionClient
+
+        return self._client(
+            "subscriptions", "", lambda: SubscriptionClient(credential=self._credential, **self._options())
+        )
+
+    def cognitive(self, subscription: str) -> CognitiveServicesManagementClient:
+        """Accounts, deployments, content-filter policies, blocklists, models. API version 2025-09-01."""
+        from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient as Sdk
+
+        return self._client("cognitive", subscription, lambda: Sdk(self._credential, subscription, **self._options()))
+
+    def network(self, subscription: str) -> NetworkManagementClient:
+        """Virtual networks, security groups, private endpoints."""
+        from azure.mgmt.network import NetworkManagementClient as Sdk
+
+        return self._client("network", subscription, lambda: Sdk(self._credential, subscription, **self._options()))
+
+    def dns(self, subscription: str) -> PrivateDnsManagementClient:
+        """Private DNS zones, their links and records. API version 2024-06-01."""
+        from azure.mgmt.privatedns import PrivateDnsManagementClient as Sdk
+
+        return self._client("dns", subscription, lambda: Sdk(self._credential, subscription, **self._options()))
+
+    def authorization(self, subscription: str) -> AuthorizationManagementClient:
+        """Role assignments, definitions, deny assignments, eligibility."""
+        from azure.mgmt.authorization import AuthorizationManagementClient as Sdk
+
+        return self._client(
+            "authorization", subscription, lambda: Sdk(self._credential, subscription, **self._options())
+        )
+
+    def monitor(self, subscription: str) -> MonitorManagementClient:
+        """Alerts, action groups, activity log, metrics. Diagnostic settings are not in this SDK: use `arm`."""
+        from azure.mgmt.monitor import MonitorManagementClient as Sdk
+
+        return self._client("monitor", subscription, lambda: Sdk(self._credential, subscription, **self._options()))
+
+    def workspaces(self, subscription: str) -> LogAnalyticsManagementClient:
+        """Log Analytics workspaces and their tables."""
+        from azure.mgmt.loganalytics import LogAnalyticsManagementClient as Sdk
+
+        return self._client("workspaces", subscription, lambda: Sdk(self._credential, subscription, **self._options()))
+
+    def locks(self, subscription: str) -> ManagementLockClient:
+        """Resource locks. API version 2016-09-01."""
+        from azure.mgmt.resource.locks import ManagementLockClient as Sdk
+
+        return self._client("locks", subscription, lambda: Sdk(self._credential, subscription, **self._options()))
+
+    @property
+    def _arm(self) -> ARMPipelineClient[Any, Any]:
+        return self._client("arm", "", lambda: ARMPipelineClient(**self._options()))
+
+    def get(self, path: str, api_version: str) -> Json:
+        """One resource that the SDKs don't cover, by its path below the ARM endpoint. Raises azure-core's errors."""
+        response = self._arm.send_request(
+            HttpRequest("GET", f"{self.cloud.arm}{path}", params={"api-version": api_version})
+        )
+        response.raise_for_status()
+        return response.json()
+
+    def list(self, path: str, api_version: str) -> ItemPaged[Json]:
+        """A paged list that the SDKs don't cover. Links are followed untouched; absent, null and empty ones end it."""
+        arm = self._arm
+
+        def fetch(link: str | None) -> Any:
+            url = link or f"{self.cloud.arm}{path}"
+            response = arm.send_request(HttpRequest("GET", url, params=None if link else {"api-version": api_version}))
+            response.raise_for_status()
+            return response.json()
+
+        def unpack(page: Json) -> tuple[str | None, Any]:
+            return page.get("nextLink") or None, iter(page.get("value") or [])
+
+        return ItemPaged(fetch, unpack)
+
+    def close(self) -> None:
+        """Give up the connections."""
+        self._session.close()

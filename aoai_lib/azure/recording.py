@@ -1,0 +1,96 @@
+"""The recording policy: every request that leaves, each retry of it too, becomes one line of evidence.
+
+It stands next to the transport, so nothing that is sent passes it by, and it redacts before it keeps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from azure.core.exceptions import AzureError
+from azure.core.pipeline.policies import HTTPPolicy
+
+from aoai_lib.evidence.redaction import keep_headers, redact, redact_text, redact_url
+from aoai_lib.evidence.store import Evidence, Exchange
+from aoai_lib.model import Json
+
+if TYPE_CHECKING:
+    from azure.core.pipeline import PipelineRequest, PipelineResponse
+
+_watched: ContextVar[list[Exchange] | None] = ContextVar("watched", default=None)
+
+
+@contextmanager
+def watching() -> Iterator[list[Exchange]]:
+    """The exchanges made inside the block by this thread, in order: the raw answers behind what an SDK call returns."""
+    seen: list[Exchange] = []
+    token = _watched.set(seen)
+    try:
+        yield seen
+    finally:
+        _watched.reset(token)
+
+
+def _parse(content: bytes) -> Json:
+    """The body as JSON, or as text where it is none; None for an empty one."""
+    if not content:
+        return None
+    text = content.decode("utf-8-sig", errors="replace")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _content(response: Any) -> bytes:
+    """The body of either kind of azure-core response, decoded from its transfer encoding."""
+    content = response.read() if hasattr(response, "read") else response.body()
+    return bytes(content or b"")
+
+
+class RecordingPolicy(HTTPPolicy[Any, Any]):
+    """Writes each exchange to `Evidence` and to whoever is `watching`."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__()
+        self._evidence = evidence
+
+    def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
+        """Pass the request on; record what came, or that nothing came."""
+        sent, started = request.http_request, time.monotonic()
+        try:
+            response = self.next.send(request)
+            content = _content(response.http_response)
+        except AzureError as problem:
+            self._keep(sent, started, None, {}, b"", f"{type(problem).__name__}: {problem.message}")
+            raise
+        http = response.http_response
+        self._keep(sent, started, int(http.status_code), dict(http.headers), content, "")
+        return response
+
+    def _keep(
+        self, sent: Any, started: float, status: int | None, headers: dict[str, str], content: bytes, error: str
+    ) -> None:
+        exchange = Exchange(
+            id=self._evidence.name(sent.method, sent.url),
+            time=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            method=sent.method,
+            url=redact_url(sent.url),
+            status=status,
+            duration_ms=round((time.monotonic() - started) * 1000),
+            headers=keep_headers(headers),
+            body=redact(_parse(content)),
+            sha256=hashlib.sha256(content).hexdigest() if status is not None else "",
+            error=redact_text(error),
+        )
+        self._evidence.add(exchange)
+        seen = _watched.get()
+        if seen is not None:
+            seen.append(exchange)

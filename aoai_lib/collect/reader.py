@@ -1,0 +1,114 @@
+"""Makes one SDK call and turns what came into a `Reading`. The one place where a failure of Azure becomes a recorded state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    DecodeError,
+    DeserializationError,
+    HttpResponseError,
+)
+from azure.core.paging import ItemPaged
+
+from aoai_lib.azure.clients import Azure
+from aoai_lib.azure.recording import watching
+from aoai_lib.azure.replay import PARTIAL_HEADER, NotRecordedError
+from aoai_lib.collect import Source
+from aoai_lib.evidence.redaction import redact_text
+from aoai_lib.evidence.store import Exchange
+from aoai_lib.model import Json, Reading, SignInError, State
+
+MOST_PAGES: Final = 2000
+"""Pages after which a list is taken to be endless."""
+
+
+class _OddAnswerError(Exception):
+    """The answer came and is of no use: not JSON, no list, circular links."""
+
+
+def read(azure: Azure, source: Source, scope: str) -> Reading:
+    """Read a source for a scope. Never raises for what Azure answers; raises `SignInError` where no token can be had."""
+    with watching() as exchanges:
+        try:
+            value = _drain(lambda: source.read(azure, scope), exchanges)
+            _check_ids(source, value)
+        except (AzureError, DeserializationError, _OddAnswerError) as problem:
+            return _failed(source, scope, exchanges, problem)
+    partial = any(PARTIAL_HEADER in exchange.headers for exchange in exchanges)
+    state = State.PARTIAL if partial else State.COLLECTED
+    return Reading(source.name, scope, state, value, _ids(exchanges), _call(exchanges), "", source.permission)
+
+
+def _ids(exchanges: list[Exchange]) -> tuple[str, ...]:
+    return tuple(exchange.id for exchange in exchanges)
+
+
+def _call(exchanges: list[Exchange]) -> str:
+    return f"{exchanges[-1].method} {urlsplit(exchanges[-1].url).path}" if exchanges else ""
+
+
+def _drain(call: Callable[[], Any], exchanges: list[Exchange]) -> Json:
+    """The raw JSON behind a call: the items of all pages for a list, the body for a single resource."""
+    result = call()
+    if not isinstance(result, ItemPaged):
+        if not isinstance(exchanges[-1].body, dict):
+            raise _OddAnswerError("the answer is no object")
+        return exchanges[-1].body
+    seen: set[str] = set()
+    joined: list[Json] = []
+    for page in result.by_page():
+        for _ in page:
+            pass
+        answer = exchanges[-1]
+        body = answer.body
+        if not isinstance(body, dict) or not isinstance(body.get("value"), list):
+            raise _OddAnswerError("the answer holds no list")
+        if answer.url in seen or len(seen) >= MOST_PAGES:
+            raise _OddAnswerError("the pages of the list lead in a circle")
+        seen.add(answer.url)
+        joined.extend(body["value"])
+    if not all(isinstance(item, dict) for item in joined):
+        raise _OddAnswerError("the list holds something that is no object")
+    return joined
+
+
+def _check_ids(source: Source, value: Json) -> None:
+    """Items that are kept by their id must have one."""
+    if source.items and not all(isinstance(item.get("id"), str) for item in value):
+        raise _OddAnswerError("the list holds a resource without an id")
+
+
+def _failed(source: Source, scope: str, exchanges: list[Exchange], problem: Exception) -> Reading:
+    """The state and the sentence for a failed call."""
+    if isinstance(problem, ClientAuthenticationError) and not exchanges:
+        raise SignInError(
+            f"Azure gave no token: {redact_text(str(problem.message).splitlines()[0])} Sign in first (az login), or name another `credential`."
+        ) from problem
+    state, what = _explain(problem)
+    call = _call(exchanges) or f"The read of {source.name.replace('_', ' ')}"
+    return Reading(source.name, scope, state, None, _ids(exchanges), call, f"{call} {what}", source.permission)
+
+
+def _explain(problem: Exception) -> tuple[State, str]:
+    """What happened, as a state and as the end of a sentence that begins with the call."""
+    if isinstance(problem, AzureError) and isinstance(problem.inner_exception, NotRecordedError):
+        return State.NOT_COLLECTED, "is not in the recording"
+    if isinstance(problem, _OddAnswerError | DecodeError | DeserializationError):
+        return State.FAILED, f"answered something that can't be read ({_first_line(problem)})"
+    if isinstance(problem, HttpResponseError) and problem.status_code is not None:
+        code = problem.error.code if problem.error is not None and problem.error.code else problem.reason
+        answer = f"answered {problem.status_code} {redact_text(str(code or ''))}".rstrip()
+        if problem.status_code in (401, 403):
+            return State.DENIED, answer
+        return (State.NOT_FOUND if problem.status_code == 404 else State.FAILED), answer
+    return State.FAILED, f"got no answer ({_first_line(problem)})"
+
+
+def _first_line(problem: Exception) -> str:
+    text = str(getattr(problem, "message", "") or problem).strip() or type(problem).__name__
+    return redact_text(text.splitlines()[0])[:200]

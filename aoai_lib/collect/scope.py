@@ -1,0 +1,61 @@
+"""What is assessed: the subscriptions, the accounts in them, their deployments and content-filter policies.
+
+Every phase builds on these, so they are read whichever phases run.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Final
+
+from aoai_lib.collect import EACH_ACCOUNT, Source, group_of, name_of, subscription_of
+from aoai_lib.model import Json
+
+ASSESSED_KINDS: Final = frozenset({"openai", "aiservices"})
+"""Account kinds that serve Azure OpenAI models."""
+
+OTHER_KINDS: Final = frozenset(
+    kind.lower()
+    for kind in (
+        "Academic", "AnomalyDetector", "Bing.Autosuggest", "Bing.Autosuggest.v7", "Bing.CustomSearch", "Bing.EntitySearch",
+        "Bing.Search", "Bing.Search.v7", "Bing.Speech", "Bing.SpellCheck", "Bing.SpellCheck.v7", "CognitiveServices",
+        "ComputerVision", "ContentModerator", "ContentSafety", "ConversationalLanguageUnderstanding", "CustomSpeech",
+        "CustomVision.Prediction", "CustomVision.Training", "Emotion", "Face", "FormRecognizer", "HealthDecisionSupport",
+        "HealthInsights", "ImmersiveReader", "Internal.AllInOne", "KnowledgeMining", "LanguageAuthoring", "LUIS",
+        "LUIS.Authoring", "MetricsAdvisor", "Personalizer", "QnAMaker", "QnAMaker.v2", "Recommendations",
+        "SpeakerRecognition", "Speech", "SpeechServices", "SpeechTranslation", "TextAnalytics", "TextTranslation",
+        "VideoIndexer", "WebLM",
+    )
+)  # fmt: skip
+"""Kinds of Cognitive Services accounts that serve none (`accounts kinds` of the API, 2025-09-01): passed over by name."""
+
+SUBSCRIPTIONS: Final = "Microsoft.Resources/subscriptions/read"
+ACCOUNTS: Final = "Microsoft.CognitiveServices/accounts/read"
+
+SOURCES = (
+    Source(
+        "deployments",
+        EACH_ACCOUNT,
+        "Microsoft.CognitiveServices/accounts/deployments/read",
+        lambda azure, account: azure.cognitive(subscription_of(account)).deployments.list(
+            group_of(account), name_of(account)
+        ),
+        items="deployment",
+    ),
+    Source(
+        "rai_policies",
+        EACH_ACCOUNT,
+        "Microsoft.CognitiveServices/accounts/raiPolicies/read",
+        lambda azure, account: azure.cognitive(subscription_of(account)).rai_policies.list(
+            group_of(account), name_of(account)
+        ),
+    ),
+)
+
+
+def selected(account: Json, patterns: list[str]) -> bool:
+    """Whether an account is to be assessed: a kind that is not known to be another service, and a name or id that was asked for."""
+    if str(account.get("kind", "")).lower() in OTHER_KINDS:
+        return False
+    names = (str(account.get("name", "")).lower(), str(account.get("id", "")).lower())
+    return not patterns or any(fnmatchcase(name, pattern.lower()) for pattern in patterns for name in names)

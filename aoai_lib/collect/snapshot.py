@@ -1,0 +1,180 @@
+"""Read one tenant: stage by stage, each stage's calls at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from itertools import groupby
+
+from aoai_lib.azure.clients import CONCURRENCY, Azure
+from aoai_lib.collect import EACH_SUBSCRIPTION, Readings, Source, group_of, name_of, sources, subscription_of
+from aoai_lib.collect.reader import read
+from aoai_lib.collect.scope import ACCOUNTS, SUBSCRIPTIONS, selected
+from aoai_lib.evidence.store import Evidence
+from aoai_lib.model import Json, NothingToAssessError, Reading, Snapshot, State
+from aoai_lib.parameters import Parameters
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being read, how many reads are done, and how many are known so far."""
+
+
+def _silent(what: str, done: int, known: int) -> None:
+    """No progress shown."""
+
+
+class Collector:
+    """Fills `readings` for one tenant."""
+
+    def __init__(self, azure: Azure, parameters: Parameters, progress: Progress = _silent) -> None:
+        self.azure = azure
+        self.parameters = parameters
+        self.readings: Readings = {}
+        self._progress = progress
+        self._done = self._known = 0
+
+    def collect(self, phases: Collection[str]) -> Snapshot:
+        """Read everything that these modules of `collect` declare. `scope` is always read.
+
+        Raises `SignInError` where no token can be had and `NothingToAssessError` where there is no account to assess.
+        """
+        self._read_subscriptions()
+        self._read_accounts()
+        wanted = [source for name, group in sources().items() if name == "scope" or name in phases for source in group]
+        wanted.sort(key=lambda source: source.over.stage)
+        for _, stage in groupby(wanted, key=lambda source: source.over.stage):
+            self._read_all([(source, scope) for source in stage for scope in source.over.find(self.readings)])
+        parameters = self.parameters
+        return Snapshot(
+            tenant=parameters.tenant,
+            tenant_id=parameters.tenant_id or self._tenant_id(),
+            cloud=parameters.cloud,
+            as_of=_service_clock(self.azure.evidence),
+            profile=parameters.profile,
+            requirements=parameters.requirements,
+            readings=self.readings,
+        )
+
+    def _keep(self, reading: Reading, source: Source | None = None) -> None:
+        self.readings[reading.source, reading.scope.lower()] = reading
+        if source is None or not source.items or not isinstance(reading.value, list):
+            return
+        for item in reading.value:
+            self._keep_item(source.items, item, reading)
+        ids = [item["id"] for item in reading.value]
+        self.readings[reading.source, reading.scope.lower()] = replace(reading, value=ids)
+
+    def _keep_item(self, name: str, item: Json, reading: Reading) -> None:
+        self.readings[name, item["id"].lower()] = replace(
+            reading, source=name, scope=item["id"], state=State.COLLECTED, value=item, reason=""
+        )
+
+    def _read_all(self, work: Iterable[tuple[Source, str]]) -> None:
+        unread = list({(source.name, scope.lower()): (source, scope) for source, scope in work}.values())
+        unread = [(source, scope) for source, scope in unread if (source.name, scope.lower()) not in self.readings]
+        self._known += len(unread)
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
+            tasks = [(source, pool.submit(read, self.azure, source, scope)) for source, scope in unread]
+            for source, task in tasks:
+                self._keep(task.result(), source)
+                self._done += 1
+                self._progress(source.name.replace("_", " "), self._done, self._known)
+
+    def _read_subscriptions(self) -> None:
+        named = list(self.parameters.subscriptions)
+        if self.azure.recording is not None and not named:
+            named = self.azure.recording.subscriptions
+        listing = Source(
+            "subscription_list",
+            EACH_SUBSCRIPTION,
+            SUBSCRIPTIONS,
+            lambda azure, _: azure.subscriptions().subscriptions.list(),
+        )
+        reading = read(self.azure, listing, "")
+        self._keep(reading)
+        ids = [subscription_of(item["id"]).lower() for item in reading.value or []]
+        self.readings["subscriptions", ""] = replace(
+            reading,
+            source="subscriptions",
+            state=State.COLLECTED if named else reading.state,
+            value=[name.lower() for name in named] or ids,
+        )
+
+    def _tenant_id(self) -> str:
+        listed = self.readings["subscription_list", ""].value or []
+        return next((item["tenantId"] for item in listed if isinstance(item.get("tenantId"), str)), "")
+
+    def _read_accounts(self) -> None:
+        listing = Source(
+            "account_list",
+            EACH_SUBSCRIPTION,
+            ACCOUNTS,
+            lambda azure, scope: azure.cognitive(scope).accounts.list(),
+            items="listed_account",
+        )
+        subscriptions = self.readings["subscriptions", ""].value or []
+        self._read_all([(listing, subscription) for subscription in subscriptions])
+        for subscription in subscriptions:
+            self._select_accounts(subscription, self.readings["account_list", subscription])
+        if subscriptions and not any(
+            reading.value or reading.state is not State.COLLECTED
+            for (name, _), reading in self.readings.items()
+            if name == "accounts"
+        ):
+            asked = f" that matches {', '.join(self.parameters.accounts)}" if self.parameters.accounts else ""
+            raise NothingToAssessError(
+                f"No Azure OpenAI account{asked} was found in {len(subscriptions)} subscription(s). "
+                "Check `subscriptions`, `accounts` and which subscriptions the credential can see."
+            )
+
+    def _select_accounts(self, subscription: str, listing: Reading) -> None:
+        """Keep the accounts to assess, each by its id; those named by id that no list holds are read one by one."""
+        found: dict[str, str] = {}
+        for account in listing.value or []:
+            item = self.readings["listed_account", account.lower()]
+            if selected(item.value, self.parameters.accounts):
+                self.readings["account", account.lower()] = replace(item, source="account")
+                found[account.lower()] = account
+        for account in self._named_accounts(subscription):
+            if ("listed_account", account.lower()) not in self.readings:
+                self._read_account(account, found)
+        state = State.PARTIAL if found and listing.state is not State.COLLECTED else listing.state
+        self.readings["accounts", subscription] = replace(
+            listing, source="accounts", state=state, value=list(found.values())
+        )
+
+    def _named_accounts(self, subscription: str) -> list[str]:
+        named = [name for name in self.parameters.accounts if name.startswith("/")]
+        if self.azure.recording is not None and not self.parameters.accounts:
+            named = self.azure.recording.accounts
+        return [name for name in named if subscription_of(name).lower() == subscription]
+
+    def _read_account(self, account: str, found: dict[str, str]) -> None:
+        source = Source(
+            "account",
+            EACH_SUBSCRIPTION,
+            ACCOUNTS,
+            lambda azure, scope: azure.cognitive(subscription_of(scope)).accounts.get(group_of(scope), name_of(scope)),
+        )
+        reading = read(self.azure, source, account)
+        if reading.state is not State.COLLECTED or selected(reading.value, []):
+            self._keep(reading)
+            found[account.lower()] = account
+
+
+def _service_clock(evidence: Evidence) -> str:
+    """When the reading began by the service's own clock: the `Date` of its first answer, else our own."""
+    for exchange in evidence.exchanges:
+        if "date" in exchange.headers:
+            try:
+                moment = parsedate_to_datetime(exchange.headers["date"])
+            except ValueError:
+                continue
+            return _utc(moment)
+    return _utc(datetime.now(UTC))
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""Evidence: what was asked and answered, kept without secrets, and sealed so that a change shows."""

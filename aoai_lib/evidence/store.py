@@ -1,0 +1,98 @@
+"""`requests.jsonl`: one line for each request that was sent, with its answer. It is the audit trail and the replay input."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import IO
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from aoai_lib.model import InputError, Json
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and its answer, redacted. `time` is ISO 8601 UTC; `sha256` is of the body as it was received.
+
+    `status` is None and `error` says why when no answer came. `body` is JSON, or text where the answer was none.
+    """
+
+    id: str
+    time: str
+    method: str
+    url: str
+    status: int | None
+    duration_ms: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Json = None
+    sha256: str = ""
+    error: str = ""
+
+
+def question(method: str, url: str) -> str:
+    """What a request asks, apart from host and API version: method, lower-cased path, sorted query.
+
+    The identity of a request in replays and in evidence ids: API versions come and go, what is asked stays.
+    """
+    parts = urlsplit(url)
+    query = [(key, value) for key, value in parse_qsl(parts.query) if key.lower() != "api-version"]
+    path = "/" + "/".join(step for step in parts.path.lower().split("/") if step)
+    return f"{method.upper()} {path}?{urlencode(sorted(query))}".rstrip("?")
+
+
+class Evidence:
+    """Collects exchanges, and writes each to a file as soon as it is there. Safe for threads.
+
+    Ids are digests of what was asked, so the same question has the same id in every run: `a41f9c02d3`, and `a41f9c02d3-2`
+    for the second time it was sent.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.exchanges: list[Exchange] = []
+        self._asked: dict[str, int] = {}
+        self._lock = Lock()
+        self._file: IO[str] | None = None
+        if path is not None:
+            self._file = path.open("x", encoding="utf-8", newline="\n")
+
+    def name(self, method: str, url: str) -> str:
+        """The id for one more sending of a request."""
+        digest = hashlib.sha256(question(method, url).encode()).hexdigest()[:10]
+        with self._lock:
+            times = self._asked[digest] = self._asked.get(digest, 0) + 1
+        return digest if times == 1 else f"{digest}-{times}"
+
+    def add(self, exchange: Exchange) -> None:
+        """Keep an exchange."""
+        with self._lock:
+            self.exchanges.append(exchange)
+            if self._file is not None:
+                self._file.write(json.dumps(asdict(exchange), ensure_ascii=False, sort_keys=False) + "\n")
+                self._file.flush()
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._file is not None:
+            self._file.close()
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Json]]]:
+    """The objects of a `requests.jsonl`, with their line numbers. Raises `InputError` for what is none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise InputError(f"{path} can't be read as text: {problem}.") from problem
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as problem:
+            raise InputError(f"{path}, line {number}, is not JSON: one object a line is needed.") from problem
+        if not isinstance(record, dict):
+            raise InputError(f"{path}, line {number}, is no object with method, url and status.")
+        yield number, record
