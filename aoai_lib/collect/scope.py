@@ -5,7 +5,6 @@ Every phase builds on these, so they are read whichever phases run.
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import Final
 
 from aoai_lib.collect import EACH_ACCOUNT, Source, group_of, name_of, subscription_of
@@ -53,9 +52,6 @@ SOURCES = (
 )
 
 
-def selected(account: Json, patterns: list[str]) -> bool:
-    """Whether an account is to be assessed: a kind that is not known to be another service, and a name or id that was asked for."""
-    if str(account.get("kind", "")).lower() in OTHER_KINDS:
-        return False
-    names = (str(account.get("name", "")).lower(), str(account.get("id", "")).lower())
-    return not patterns or any(fnmatchcase(name, pattern.lower()) for pattern in patterns for name in names)
+def serves_models(account: Json) -> bool:
+    """Whether an account's kind is not known to be another service. An unknown kind is assessed, never passed over."""
+    return str(account.get("kind", "")).lower() not in OTHER_KINDS

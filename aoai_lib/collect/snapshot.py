@@ -12,7 +12,7 @@ from itertools import groupby
 from aoai_lib.azure.clients import CONCURRENCY, Azure
 from aoai_lib.collect import EACH_SUBSCRIPTION, Readings, Source, group_of, name_of, sources, subscription_of
 from aoai_lib.collect.reader import read
-from aoai_lib.collect.scope import ACCOUNTS, SUBSCRIPTIONS, selected
+from aoai_lib.collect.scope import ACCOUNTS, SUBSCRIPTIONS, serves_models
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.model import Json, NothingToAssessError, Reading, Snapshot, State
 from aoai_lib.parameters import Parameters
@@ -134,7 +134,7 @@ class Collector:
         found: dict[str, str] = {}
         for account in listing.value or []:
             item = self.readings["listed_account", account.lower()]
-            if selected(item.value, self.parameters.accounts):
+            if serves_models(item.value) and self.parameters.selects(account):
                 self.readings["account", account.lower()] = replace(item, source="account")
                 found[account.lower()] = account
         for account in self._named_accounts(subscription):
@@ -159,7 +159,7 @@ class Collector:
             lambda azure, scope: azure.cognitive(subscription_of(scope)).accounts.get(group_of(scope), name_of(scope)),
         )
         reading = read(self.azure, source, account)
-        if reading.state is not State.COLLECTED or selected(reading.value, []):
+        if reading.state is not State.COLLECTED or serves_models(reading.value):
             self._keep(reading)
             found[account.lower()] = account
 
