@@ -1,40 +1,51 @@
-# One word a task. Every target sets up what it needs; nothing is installed outside .venv.
+# One word a task. Every target sets up what it needs, once; nothing is installed outside .venv.
 .DELETE_ON_ERROR:
-.PHONY: assess test setup lock lab notebooks check clean
+.PHONY: assess test check setup lock lab clean
 
-# The first Python that is new enough; PYTHON=/path/to/python overrides it.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
-	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# Which Python to build .venv with; left empty, the first one found of 3.11 to 3.13, else any newer one.
+PYTHON :=
 VENV := .venv
-# Scripts in a virtual environment hold its absolute path, which may have spaces or may have moved: modules are run instead.
+# Modules are run instead of scripts: scripts hold the checkout's absolute path, which may have spaces or may have moved.
 RUN := $(VENV)/bin/python -m
+PIP := $(RUN) pip --quiet --disable-pip-version-check --no-input
 
 assess: $(VENV)/.ready
 	@$(RUN) aoai_lib assess
 
-test: $(VENV)/.ready
-	@$(RUN) ruff check .
-	@$(RUN) ruff format --check .
-	@$(RUN) mypy
+test: check
 	@$(RUN) pytest
+
+check: $(VENV)/.ready
+	@$(RUN) ruff check --quiet .
+	@$(RUN) ruff format --quiet --check .
+	@$(RUN) mypy
+	@$(VENV)/bin/python -c 'from importlinter.cli import lint_imports_command as check; check()' --no-logo
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed (on Debian: apt install python3-venv), or name one: make PYTHON=/path/to/python" >&2; exit 2; }
-	@echo "Setting up $(VENV) with $(PYTHON) from requirements.lock (once, a minute or two)"
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+# The mark is the last thing made: a setup that was interrupted begins anew.
+$(VENV)/.locked: requirements.lock
+	@set -e; python="$(PYTHON)"; for newest in 13 999; do for name in python3 python3.13 python3.12 python3.11 python; do \
+		test -n "$$python" || ! "$$name" -c "import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, $$newest + 1))" \
+			2>/dev/null || python="$$name"; done; done; \
+	test -n "$$python" || { echo "Python 3.11 or newer with venv is needed (on Debian: apt install python3-venv), or name one:" \
+		"make setup PYTHON=/path/to/python3" >&2; exit 2; }; \
+	echo "Setting up $(VENV) with $$("$$python" -V) from requirements.lock (once, a minute or two)"; \
+	"$$python" -m venv --clear $(VENV)
+	@$(PIP) install --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.locked pyproject.toml
+	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # Hashes and versions only: where packages come from is the business of each machine's pip configuration.
-lock:
+lock: $(VENV)/.ready
 	@$(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		--no-emit-index-url --all-extras --group dev pyproject.toml -o requirements.lock
+		--no-emit-index-url --no-emit-find-links --all-extras --group dev pyproject.toml -o requirements.lock
 
 lab: $(VENV)/.ready
 	@$(RUN) aoai_lib lab
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
