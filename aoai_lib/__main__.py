@@ -1,0 +1,5 @@
+"""`python -m aoai_lib`: the same as the command `aoai`."""
+
+from aoai_lib.cli import main
+
+main()

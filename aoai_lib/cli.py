@@ -1,0 +1,203 @@
+"""The command `aoai`. Exit codes: 0 done, 1 something could not be completed, 2 bad input, 3 `--fail-on` reached."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import wraps
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final, ParamSpec
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from aoai_lib import console as terminal
+from aoai_lib.model import InputError, PlaybookError, Severity
+from aoai_lib.parameters import Parameters, load
+
+DONE: Final = 0
+INCOMPLETE: Final = 1
+BAD_INPUT: Final = 2
+FAILED_ON: Final = 3
+
+PARAMETERS: Final = Path(__file__).resolve().parent.parent / "parameters"
+LAB_TENANTS: Final = ("hardened", "exposed", "mixed")
+
+Arguments = ParamSpec("Arguments")
+
+
+def _in_words(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
+    """A command whose errors are one sentence and an exit code; with `--debug` they are what they are."""
+
+    @wraps(command)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        debug = click.get_current_context().find_root().params.get("debug", False)
+        try:
+            code = command(*args, **kwargs)
+        except PlaybookError as problem:
+            if debug:
+                raise
+            Console(stderr=True, highlight=False).print(
+                f"[bold red]Error:[/] {escape(terminal.plain(str(problem)))}", soft_wrap=True
+            )
+            code = BAD_INPUT if isinstance(problem, InputError) else INCOMPLETE
+        except KeyboardInterrupt:
+            click.echo("Interrupted: finished tenants are complete, others are visibly unfinished.", err=True)
+            code = INCOMPLETE
+        sys.exit(code)
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="aoai-playbook")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Assess, harden and prove the security of Azure OpenAI accounts."""
+
+
+@main.command()
+@click.argument("files", metavar="[PARAMETERS.yaml …]", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--out", default="outputs", show_default=True, type=click.Path(path_type=Path), help="Where run folders go."
+)
+@click.option("--phase", default="", metavar="01,03", help="Only these phases; the others are not assessed.")
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Tenants assessed at once.")
+@click.option("--replay", type=click.Path(path_type=Path), help="Answer from a requests.jsonl instead of Azure.")
+@click.option(
+    "--fail-on", type=click.Choice([each.value for each in Severity]), help="Exit 3 on a failed control this bad."
+)
+@_in_words
+def assess(files: tuple[Path, ...], out: Path, phase: str, jobs: int, replay: Path | None, fail_on: str | None) -> int:
+    """Assess tenants, one parameters file each; without a file, the three tenants of the lab."""
+    from aoai_lib import fleet
+    from aoai_lib.folder import check_writable
+
+    chapters = fleet.chapters_of([number.strip() for number in phase.split(",") if number.strip()])
+    tenants = _tenants(files, replay)
+    if replay:
+        from aoai_lib.azure.replay import Recording
+
+        Recording.load(replay)
+    check_writable(out)
+    surroundings = _surroundings(tenants) if not replay else {}
+    tasks = [fleet.Task(each, out.absolute(), chapters, surroundings.get(each.tenant, {}), replay) for each in tenants]
+    context = get_context("spawn")
+    with terminal.Progress([each.tenant for each in tenants]) as progress, context.Manager() as manager:
+        relay = terminal.Relay(manager.Queue())
+        with (
+            progress.following(relay),
+            ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as executor,
+        ):
+            outcomes = list(fleet.assess_all(tasks, executor, relay))
+    overview = fleet.write_overview(out.absolute(), tenants[0]) if len(tenants) > 1 and not phase else None
+    terminal.show_outcomes(outcomes, overview)
+    return _exit_code(outcomes, fail_on)
+
+
+def _tenants(files: tuple[Path, ...], replay: Path | None) -> list[Parameters]:
+    """The parameters of every tenant, all read before anything is run."""
+    if not files and replay:
+        name = "".join(each if each.isalnum() or each in "._-" else "-" for each in replay.stem)[:64].strip("-.")
+        return [Parameters(tenant=name or "replay", cloud="public")]
+    tenants = [load(file) for file in files or [PARAMETERS / f"{name}.yaml" for name in LAB_TENANTS]]
+    labels = [each.tenant.lower() for each in tenants]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise InputError(f"Two parameters files name the tenant “{label}”: give each its own label.")
+    return tenants
+
+
+def _surroundings(tenants: list[Parameters]) -> dict[str, dict[str, str]]:
+    """The environment of each tenant that lives in the lab; the lab is started where none is announced."""
+    from aoai_lib.azure import embedded
+
+    inside = [each.tenant for each in tenants if each.cloud == "lab"]
+    if not inside or embedded.announced():
+        return {}
+    handshake = embedded.start(*(word for name in inside for word in ("--tenant", name)))
+    return {name: embedded.environment(handshake, name) for name in inside}
+
+
+def _exit_code(outcomes: list[Any], fail_on: str | None) -> int:
+    if any(outcome.refused for outcome in outcomes) and not any(outcome.folder for outcome in outcomes):
+        return BAD_INPUT
+    if any(outcome.problems for outcome in outcomes):
+        return INCOMPLETE
+    order = [each.value for each in Severity]
+    worst = order[: order.index(fail_on) + 1] if fail_on else []
+    return FAILED_ON if any(each in worst for outcome in outcomes for each in outcome.severities) else DONE
+
+
+@main.command()
+@click.argument("control_id", metavar="[ID]", default="")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@_in_words
+def controls(control_id: str, as_json: bool) -> int:
+    """List the catalogue, or show one control in full."""
+    from aoai_lib.controls import catalogue
+    from aoai_lib.frameworks import by_framework
+
+    chosen = [each for each in catalogue() if control_id.upper() in ("", each.id)]
+    if not chosen:
+        raise InputError(f"There is no control “{control_id}”: `aoai controls` lists them.")
+    if as_json:
+        rows = [
+            {
+                "id": each.id,
+                "title": each.title,
+                "phase": each.phase.value,
+                "severity": each.severity.value,
+                "subject": each.subject.value,
+                "frameworks": by_framework(each.maps),
+                "intent": each.intent,
+                "remediation": each.remediation,
+            }
+            for each in chosen
+        ]
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif control_id:
+        terminal.show_control(chosen[0])
+    else:
+        terminal.show_catalogue(chosen)
+    return DONE
+
+
+@main.command()
+@click.argument("file", metavar="PARAMETERS.yaml", required=False, type=click.Path(path_type=Path))
+@click.option("--role", is_flag=True, help="Print the least custom role that an assessor needs, and nothing else.")
+@_in_words
+def doctor(file: Path | None, role: bool) -> int:
+    """Can we sign in, which permissions are missing, which endpoints are reachable?"""
+    from aoai_lib import doctor as checks
+
+    if role:
+        parameters = load(file) if file else None
+        click.echo(json.dumps(checks.least_role(parameters.subscriptions if parameters else []), indent=2))
+        return DONE
+    parameters = load(file) if file else load(PARAMETERS / "hardened.yaml")
+    from aoai_lib.fleet import environment
+
+    with environment(_surroundings([parameters]).get(parameters.tenant, {})):
+        results = checks.examine(parameters)
+    terminal.show_checks(results)
+    return DONE if all(result.good for result in results) else INCOMPLETE
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)
+@click.pass_context
+def lab(context: click.Context) -> None:
+    """Serve the lab, a simulated Azure; prints the environment that points the SDKs at it. `aoai lab --help` says more."""
+    try:
+        from aoai_lib.lab.__main__ import main as serve
+    except ImportError as problem:
+        click.echo(
+            f"Error: the lab's packages are missing ({problem.name}): `make setup`, or pip install 'aoai-playbook[lab]'.",
+            err=True,
+        )
+        sys.exit(INCOMPLETE)
+    serve(args=context.args, prog_name="aoai lab")

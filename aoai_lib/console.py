@@ -1,0 +1,177 @@
+"""What a person sees on the terminal: progress, tables, errors. Plain lines where it is no terminal."""
+
+from __future__ import annotations
+
+import threading
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from aoai_lib.frameworks import FRAMEWORKS, by_framework
+from aoai_lib.model import Phase, Status
+
+if TYPE_CHECKING:
+    from aoai_lib.controls import Control
+    from aoai_lib.doctor import Check
+    from aoai_lib.fleet import Outcome
+
+_END: Final = None
+_STATUS_STYLE: Final = {"pass": "green", "fail": "bold red", "not_applicable": "dim", "not_assessed": "yellow"}
+
+
+def plain(text: str) -> str:
+    """Text that a terminal shows and does not obey: control and direction characters are written as their numbers."""
+    return "".join(
+        each if each == "\n" or unicodedata.category(each) not in ("Cc", "Cf") else f"\\u{ord(each):04x}"
+        for each in text
+    )
+
+
+def _shown(text: str) -> str:
+    return escape(plain(text))
+
+
+class Relay:
+    """Carries progress from the worker processes: `relay(tenant, what, share)`."""
+
+    def __init__(self, queue: Any) -> None:
+        self.queue = queue
+
+    def __call__(self, tenant: str, what: str, share: float) -> None:
+        """Send it."""
+        self.queue.put((tenant, what, share))
+
+
+class Progress:
+    """A bar for each tenant and one for all; one line for each step where the output is no terminal."""
+
+    def __init__(self, tenants: Sequence[str]) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._bars = Bars(
+            TextColumn("{task.fields[tenant]:<18}"),
+            BarColumn(bar_width=28),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._said: dict[str, str] = {}
+        self._tenants = tenants
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        if len(self._tenants) > 1:
+            self._tasks[""] = self._bars.add_task("tenants done", total=len(self._tenants), tenant="all")
+        for tenant in self._tenants:
+            self._tasks[tenant] = self._bars.add_task("waiting", total=1.0, tenant=_shown(tenant))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    @contextmanager
+    def following(self, relay: Relay) -> Iterator[None]:
+        """Show what comes over the relay for the length of a block."""
+        thread = threading.Thread(target=self._follow, args=(relay.queue,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            relay.queue.put(_END)
+            thread.join()
+
+    def _follow(self, queue: Any) -> None:
+        while (step := queue.get()) is not _END:
+            self._show(*step)
+
+    def _show(self, tenant: str, what: str, share: float) -> None:
+        self._bars.update(self._tasks[tenant], completed=share, description=_shown(what))
+        if share >= 1.0 and "" in self._tasks:
+            self._bars.advance(self._tasks[""])
+        stage = what.split(" ")[0] if what.startswith("reading") else what
+        if self._bars.disable and self._said.get(tenant) != stage:
+            self._said[tenant] = stage
+            self._console.print(f"{_shown(tenant)}: {_shown(stage)}", soft_wrap=True)
+
+
+def show_outcomes(outcomes: Sequence[Outcome], overview: Path | None) -> None:
+    """The table of counts by tenant and phase, where the reports are, and what went wrong."""
+    console = Console(highlight=False)
+    table = Table(title="Verdicts by tenant and phase", title_justify="left", show_lines=False)
+    for heading in ("tenant", "phase"):
+        table.add_column(heading)
+    for status in Status:
+        table.add_column(status.value.replace("_", " "), justify="right")
+    for outcome in outcomes:
+        if outcome.counts is not None:
+            _add_rows(table, outcome)
+    if table.row_count:
+        console.print(table)
+    for outcome in outcomes:
+        if outcome.folder is not None:
+            console.print(f"{_shown(outcome.tenant)}: {_shown(_near(outcome.folder / 'report.html'))}", soft_wrap=True)
+        for problem in outcome.problems:
+            console.print(f"[bold red]{_shown(outcome.tenant)}:[/] {_shown(problem)}", soft_wrap=True)
+    if overview is not None:
+        console.print(f"all tenants: {_shown(_near(overview))}", soft_wrap=True)
+
+
+def _add_rows(table: Table, outcome: Outcome) -> None:
+    by_phase = outcome.counts["by_phase"]
+    for row, phase in enumerate(each.value for each in Phase):
+        counts = by_phase.get(phase, {})
+        cells = [
+            f"[{_STATUS_STYLE[status.value]}]{count}[/]" if (count := counts.get(status.value, 0)) else "·"
+            for status in Status
+        ]
+        table.add_row("" if row else _shown(outcome.tenant), phase.replace("_", " "), *cells, end_section=row == 4)
+
+
+def _near(path: Path) -> str:
+    """The path as a person at this folder would write it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def show_catalogue(controls: Sequence[Control]) -> None:
+    """A line for each control."""
+    table = Table(title=f"{len(controls)} controls", title_justify="left")
+    for heading in ("id", "severity", "subject", "passes when"):
+        table.add_column(heading, no_wrap=heading != "passes when")
+    for control in controls:
+        table.add_row(control.id, control.severity.value, control.subject.value.replace("_", " "), control.title)
+    Console(highlight=False).print(table)
+
+
+def show_control(control: Control) -> None:
+    """Everything that is declared of a control."""
+    console = Console(highlight=False)
+    console.print(f"[bold]{control.id}[/] {_shown(control.title)}")
+    console.print(f"{control.severity.value}, about each {control.subject.value.replace('_', ' ')}\n")
+    console.print(_shown("\n".join(line.strip() for line in control.intent.splitlines())) + "\n")
+    console.print(f"[bold]To mend it[/]  {_shown(control.remediation)}\n")
+    for key, clauses in by_framework(control.maps).items():
+        console.print(f"{FRAMEWORKS[key].name}: {', '.join(clauses)}")
+
+
+def show_checks(checks: Sequence[Check]) -> None:
+    """What `aoai doctor` found."""
+    table = Table(title="Doctor", title_justify="left")
+    for heading in ("", "what", "result"):
+        table.add_column(heading, no_wrap=not heading)
+    for check in checks:
+        table.add_row("[green]ok[/]" if check.good else "[bold red]no[/]", _shown(check.what), _shown(check.result))
+    Console(highlight=False).print(table)

@@ -1,0 +1,213 @@
+"""Many tenants: each assessed in a worker process, so that what one does to itself stays there.
+
+`assess_tenant` is the whole of one: collect, judge, execute the notebooks, write the reports, seal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from aoai_lib import controls
+from aoai_lib.evidence import seal, snapshots
+from aoai_lib.evidence.store import Evidence
+from aoai_lib.folder import RunFolder, new_run_id
+from aoai_lib.model import InputError, Json, PlaybookError, State
+from aoai_lib.parameters import Parameters
+from aoai_lib.run import CHAPTERS, EVERYTHING, RUN_VARIABLE, Chapter, Run, collect
+
+NOTEBOOKS: Final = Path(__file__).resolve().parent.parent / "notebooks"
+OUT_VARIABLE: Final = "AOAI_OUT"
+"""Environment variable that names the folder whose runs the fleet overview shows."""
+FLEET: Final = "06_fleet_overview"
+
+Progress = Callable[[str, str, float], None]
+"""Called with the tenant, what is being done, and how much of it all is done (0 to 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One tenant to assess. `environment` is what points its credential and clients at their cloud."""
+
+    parameters: Parameters
+    out: Path
+    chapters: tuple[Chapter, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    replay: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a tenant. `problems` are sentences; `refused` says that the input was at fault and nothing is kept."""
+
+    tenant: str
+    folder: Path | None = None
+    counts: Json = None
+    severities: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    refused: bool = False
+
+
+@contextlib.contextmanager
+def environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the length of a block."""
+    before = dict(os.environ)
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def assess_all(tasks: Sequence[Task], executor: Executor, progress: Progress) -> Iterator[Outcome]:
+    """Assess every tenant on an executor; outcomes come in the order of the tasks."""
+    yield from executor.map(assess_tenant, tasks, [progress] * len(tasks))
+
+
+def assess_tenant(task: Task, progress: Progress) -> Outcome:
+    """Assess one tenant. Never raises for what a person can mend: it says so in the outcome."""
+    tenant = task.parameters.tenant
+    folder = RunFolder.create(task.out, tenant, new_run_id(datetime.now(UTC)))
+    with environment({**task.environment, RUN_VARIABLE: str(folder.path)}):
+        try:
+            run, evidence = _collect(task, folder, progress)
+        except PlaybookError as problem:
+            folder.discard()
+            return Outcome(tenant, problems=(str(problem),), refused=isinstance(problem, InputError))
+        problems = _execute(task, folder, progress)
+        return _report(task, folder, run, evidence, problems, progress)
+
+
+def _collect(task: Task, folder: RunFolder, progress: Progress) -> tuple[Run, Evidence]:
+    from aoai_lib.azure.replay import Recording
+
+    tenant = task.parameters.tenant
+    recording = Recording.load(task.replay) if task.replay else None
+    reads = {name for chapter in task.chapters for name in chapter.reads} or set(EVERYTHING)
+    evidence = Evidence(folder.path / "requests.jsonl")
+    try:
+        snapshot = collect(
+            task.parameters,
+            reads,
+            evidence,
+            recording=recording,
+            progress=lambda what, done, known: progress(tenant, f"reading {what}", 0.4 * done / known),
+        )
+    finally:
+        evidence.close()
+    folder.write_json("snapshot.json", snapshots.dump(snapshot))
+    return Run(task.parameters, snapshot, run_id=folder.path.name), evidence
+
+
+def _execute(task: Task, folder: RunFolder, progress: Progress) -> list[str]:
+    """Execute the chapters' notebooks through papermill; sentences about those that failed."""
+    problems = []
+    for number, chapter in enumerate(task.chapters):
+        progress(task.parameters.tenant, f"notebook {chapter.name}", 0.4 + 0.5 * number / len(task.chapters))
+        problems += execute_notebook(chapter.name, folder.path, task.parameters)
+    return problems
+
+
+def execute_notebook(name: str, folder: Path, parameters: Parameters) -> list[str]:
+    """Execute a notebook into a folder and render it; a sentence where it failed, none where it did not."""
+    from papermill import execute_notebook as execute
+    from papermill.exceptions import PapermillExecutionError
+
+    from aoai_lib.report import notebook_html
+
+    target = folder / f"{name}.ipynb"
+    problems = []
+    try:
+        execute(
+            NOTEBOOKS / target.name,
+            target,
+            parameters=parameters.model_dump(mode="json"),
+            progress_bar=False,
+            cwd=folder,
+        )
+    except PapermillExecutionError as problem:
+        problems.append(f"{target.name} stopped: {problem.ename}: {problem.evalue}")
+    notebook_html.forget_paths(target)
+    notebook_html.export(target, target.with_suffix(".html"))
+    return problems
+
+
+def _report(
+    task: Task, folder: RunFolder, run: Run, evidence: Evidence, problems: list[str], progress: Progress
+) -> Outcome:
+    """Write every other file of the run, and seal it."""
+    from aoai_lib.report import findings, ocsf, page, workbook
+
+    progress(task.parameters.tenant, "writing the report", 0.92)
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    document = findings.document(run, now)
+    folder.write_json("findings.json", document)
+    findings.write_csv(document, folder.path / "findings.csv")
+    workbook.write(run, document, folder.path / "findings.xlsx")
+    folder.write_json("findings.ocsf.json", ocsf.events(document, run))
+    page.write(run, document, evidence.exchanges, folder.path / "report.html")
+    folder.write_json("run.json", _about(task, run, document, problems, now))
+    seal.seal(folder.path)
+    progress(task.parameters.tenant, "done", 1.0)
+    failed = tuple(finding["severity"] for finding in document["findings"] if finding["status"] == "fail")
+    return Outcome(task.parameters.tenant, folder.path, document["counts"], failed, tuple(problems))
+
+
+def _about(task: Task, run: Run, document: dict[str, Any], problems: list[str], now: str) -> dict[str, Json]:
+    """`run.json`: who, when, with what, and what could not be read."""
+    unread = [
+        {
+            "source": each.source,
+            "scope": each.scope,
+            "call": each.call,
+            "reason": each.reason,
+            "permission": each.permission,
+        }
+        for each in run.snapshot.readings.values()
+        if each.state not in (State.COLLECTED, State.PARTIAL)
+    ]
+    return {
+        "schema": "aoai-playbook/run/1",
+        "run_id": run.run_id,
+        "tenant": run.snapshot.tenant,
+        "tenant_id": run.snapshot.tenant_id,
+        "cloud": run.snapshot.cloud,
+        "as_of": run.snapshot.as_of,
+        "finished_at": now,
+        "parameters": run.parameters.model_dump(mode="json"),
+        "chapters": [chapter.name for chapter in task.chapters],
+        "replay": task.replay.name if task.replay else None,
+        "tool_version": version("aoai-playbook"),
+        "catalogue_version": controls.catalogue_version(),
+        "python": platform.python_version(),
+        "counts": document["counts"],
+        "not_read": unread,
+        "problems": problems,
+    }
+
+
+def write_overview(out: Path, parameters: Parameters) -> Path:
+    """Execute the fleet overview over the runs in a folder; the page it renders to."""
+    with environment({OUT_VARIABLE: str(out)}):
+        problems = execute_notebook(FLEET, out, parameters)
+    if problems:
+        raise PlaybookError(problems[0])
+    return out / f"{FLEET}.html"
+
+
+def chapters_of(numbers: Sequence[str]) -> tuple[Chapter, ...]:
+    """The chapters that a tenant's run executes. The fleet overview is about all tenants, and has its own place."""
+    chosen = [each for each in CHAPTERS if each.name != FLEET]
+    unknown = [number for number in numbers if number not in {each.number for each in chosen}]
+    if unknown:
+        raise InputError(f"There is no phase “{unknown[0]}”: write {', '.join(each.number for each in chosen)}.")
+    return tuple(each for each in chosen if not numbers or each.number in numbers)

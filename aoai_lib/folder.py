@@ -1,0 +1,63 @@
+"""The folder of a run: `<out>/<tenant>/<run_id>/`, filled file by file and sealed last."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aoai_lib.model import InputError, Json
+
+
+def new_run_id(now: datetime) -> str:
+    """An id that sorts by time: `20261123T190455Z-4f2a`."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def check_writable(out: Path) -> None:
+    """Raise `InputError` unless a folder can be written or made there. Leaves nothing behind."""
+    nearest = out.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as problem:
+        reason = "is a file" if nearest.is_file() else os.strerror(problem.errno or 0).lower()
+        raise InputError(
+            f"Nothing can be written to {out}: {nearest} ({reason}). Name another folder with --out."
+        ) from None
+
+
+class RunFolder:
+    """One run's folder. Files are written whole: a name that is there is complete."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, out: Path, tenant: str, run_id: str) -> RunFolder:
+        """Make the folder; it must not be there yet."""
+        path = out / tenant / run_id
+        path.mkdir(parents=True)
+        return cls(path)
+
+    def write_json(self, name: str, value: Json) -> None:
+        """Write a JSON file, readable, keys in the order given."""
+        self.write_text(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file."""
+        draft = self.path / f".{name}.draft"
+        draft.write_text(text, encoding="utf-8", newline="\n")
+        draft.replace(self.path / name)
+
+    def discard(self) -> None:
+        """Take the folder away again, and the tenant's where nothing else is in it."""
+        shutil.rmtree(self.path)
+        if not any(self.path.parent.iterdir()):
+            self.path.parent.rmdir()
