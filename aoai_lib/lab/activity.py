@@ -1,88 +1,122 @@
-"""The activity log: every write that was done or refused, as Azure Monitor's events and as AzureActivity rows."""
+"""The activity log: every write that was done or refused, as Azure Monitor's events."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import uuid4
 
-from aoai_lib.lab.kinds import Kind, Query
-from aoai_lib.lab.shapes import Json, instant
+from aoai_lib.lab.kinds import Caller, Kind, Query
+from aoai_lib.lab.paths import group_of, subscription_of
+from aoai_lib.lab.shapes import Json, identifier, instant
+from aoai_lib.lab.store import Tenant
 
 _VERBS = {"PUT": "write", "PATCH": "write", "DELETE": "delete"}
+_METHODS = {"write": "PUT", "delete": "DELETE"}
 _NOUNS = {"write": "Create or update", "delete": "Delete", "action": "Run"}
+_STATUSES = {
+    200: "OK",
+    201: "Created",
+    202: "Accepted",
+    204: "NoContent",
+    400: "BadRequest",
+    403: "Forbidden",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    409: "Conflict",
+}
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What was tried: an operation on a resource, by whom, when, and how it ended (``code`` is empty for success)."""
+
+    operation: str
+    resource_id: str
+    caller: Caller
+    moment: datetime
+    status: int
+    correlation: str
+    code: str = ""
 
 
 def record(query: Query, kind: Kind, method: str, action: str, status: int, code: str = "") -> None:
-    """Record one write at the gateway: a start, and how it ended."""
-    path = query.path
-    if path.subscription is None:
-        return
+    """Record one write at the gateway."""
     subject = kind.operation or kind.type
     spelled = next((name for name in kind.actions if name.lower() == action.lower()), action)
-    operation = f"{subject}/{spelled}/action" if action else f"{subject}/{_VERBS[method]}"
-    correlation = str(uuid4())
-    for index, outcome in enumerate(("Started", "Failed" if code else "Succeeded")):
-        event = _event(query, operation, outcome, correlation, status if index else 0, code if index else "", index)
-        query.tenant.activity.append(event)
-        if query.tenant.exporter is not None:
-            query.tenant.exporter(query.tenant, path.subscription, event)
+    operation = f"{subject}/{spelled}/action" if action else f"{subject}/{_VERBS.get(method, 'action')}"
+    enter(query.tenant, Deed(operation, query.path.text, query.caller, query.tenant.now, status, str(uuid4()), code))
 
 
-def _event(query: Query, operation: str, outcome: str, correlation: str, status: int, code: str, order: int) -> Json:
-    path, caller, tenant = query.path, query.caller, query.tenant
-    moment = tenant.now + timedelta(milliseconds=len(tenant.activity))
-    names = {200: "OK", 201: "Created", 202: "Accepted", 204: "NoContent", 403: "Forbidden", 409: "Conflict"}
-    names |= {400: "BadRequest", 404: "NotFound", 405: "MethodNotAllowed"}
-    verb = operation.rpartition("/")[2]
-    plain = f"{_NOUNS[verb]} {operation.rpartition('/')[0]}"
-    identifier = str(uuid4())
-    event_name = {"Started": "BeginRequest"}.get(outcome, "EndRequest")
-    properties: Json = (
-        {"statusCode": names.get(status, str(status)), "serviceRequestId": str(uuid4())} if status else {}
-    )
-    if code:
-        properties["statusMessage"] = f'{{"error":{{"code":"{code}"}}}}'
+def seed(tenant: Tenant) -> None:
+    """Enter what a world says happened before: ``operation``, ``resource``, ``caller``, ``minutesAgo``, ``status``."""
+    for order, entry in enumerate(tenant.world.activity):
+        principal = tenant.world.principal(entry["caller"])
+        caller = Caller(principal.id, principal.app_id, name=principal.name, principal_type=principal.kind)
+        moment = tenant.now - timedelta(minutes=float(entry["minutesAgo"]))
+        correlation = identifier(tenant.world.slug, "activity", order)
+        status, code = int(entry.get("status", 200)), str(entry.get("code", ""))
+        enter(tenant, Deed(entry["operation"], entry["resource"], caller, moment, status, correlation, code))
+
+
+def enter(tenant: Tenant, deed: Deed) -> None:
+    """Write a deed down as its two events, begun and ended, and hand them to whoever exports the log."""
+    subscription = subscription_of(deed.resource_id)
+    if subscription is None:
+        return
+    for outcome in ("Started", "Failed" if deed.code else "Succeeded"):
+        event = _event(tenant, deed, outcome)
+        tenant.activity.append(event)
+        if tenant.exporter is not None:
+            tenant.exporter(tenant, subscription, event)
+
+
+def _event(tenant: Tenant, deed: Deed, outcome: str) -> Json:
+    caller = deed.caller
+    ended = outcome != "Started"
+    phrase = _STATUSES.get(deed.status, str(deed.status)) if ended else ""
+    number = identifier(deed.correlation, outcome)
+    properties: Json = {"statusCode": phrase, "serviceRequestId": identifier(number, "service")} if ended else {}
+    if ended and deed.code:
+        properties["statusMessage"] = f'{{"error":{{"code":"{deed.code}"}}}}'
+    type_, _, verb = deed.operation.rpartition("/")
+    ticks = int(deed.moment.timestamp()) * 10_000_000 + deed.moment.microsecond * 10 + 621_355_968_000_000_000
+    claims = {
+        "http://schemas.microsoft.com/identity/claims/objectidentifier": caller.object_id,
+        "appid": caller.client_id,
+        "ipaddr": caller.address,
+    }
     return {
-        "authorization": {"action": operation, "scope": path.text},
-        "caller": caller.object_id,
-        "channels": "Operation",
-        "claims": {
-            "http://schemas.microsoft.com/identity/claims/objectidentifier": caller.object_id,
-            "appid": caller.client_id,
-            "ipaddr": caller.address,
-        },
-        "correlationId": correlation,
+        "authorization": {"action": deed.operation, "scope": deed.resource_id},
+        "caller": caller.name if caller.principal_type == "User" else caller.object_id,
+        "claims": claims,
+        "correlationId": deed.correlation,
         "description": "",
-        "eventDataId": identifier,
-        "eventName": {"value": event_name, "localizedValue": event_name},
-        "category": {"value": "Administrative", "localizedValue": "Administrative"},
+        "eventDataId": number,
+        "eventName": _named("EndRequest" if ended else "BeginRequest"),
+        "category": _named("Administrative"),
         "httpRequest": {
-            "clientRequestId": str(uuid4()),
+            "clientRequestId": identifier(number, "client"),
             "clientIpAddress": caller.address,
-            "method": _method(operation),
+            "method": _METHODS.get(verb, "POST"),
         },
-        "id": f"{path.text}/events/{identifier}/ticks/{_ticks(query, order)}",
-        "level": "Error" if code else "Informational",
-        "resourceGroupName": path.group or "",
-        "resourceProviderName": {"value": path.namespace, "localizedValue": path.namespace},
-        "resourceId": path.text,
-        "resourceType": {"value": operation.rpartition("/")[0], "localizedValue": operation.rpartition("/")[0]},
-        "operationId": correlation,
-        "operationName": {"value": operation, "localizedValue": plain},
+        "id": f"{deed.resource_id}/events/{number}/ticks/{ticks}",
+        "level": "Error" if ended and deed.code else "Informational",
+        "resourceGroupName": group_of(deed.resource_id) or "",
+        "resourceProviderName": _named(deed.operation.partition("/")[0]),
+        "resourceId": deed.resource_id,
+        "resourceType": _named(type_),
+        "operationId": deed.correlation,
+        "operationName": {"value": deed.operation, "localizedValue": f"{_NOUNS.get(verb, 'Run')} {type_}"},
         "properties": properties,
-        "status": {"value": outcome, "localizedValue": outcome},
-        "subStatus": {"value": names.get(status, ""), "localizedValue": names.get(status, "")},
-        "eventTimestamp": instant(moment),
-        "submissionTimestamp": instant(moment + timedelta(minutes=2)),
-        "subscriptionId": path.subscription,
+        "status": _named(outcome),
+        "subStatus": _named(phrase),
+        "eventTimestamp": instant(deed.moment),
+        "submissionTimestamp": instant(deed.moment + timedelta(minutes=2)),
+        "subscriptionId": subscription_of(deed.resource_id),
         "tenantId": tenant.world.tenant_id,
     }
 
 
-def _method(operation: str) -> str:
-    return {"write": "PUT", "delete": "DELETE"}.get(operation.rpartition("/")[2], "POST")
-
-
-def _ticks(query: Query, order: int) -> int:
-    """The event's time in ticks of 100 ns since year one, the last part of an event's id."""
-    return int(query.tenant.now.timestamp() * 10_000_000) + 621_355_968_000_000_000 + len(query.tenant.activity) + order
+def _named(value: str) -> Json:
+    return {"value": value, "localizedValue": value}

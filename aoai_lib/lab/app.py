@@ -101,7 +101,10 @@ class Application:
         self._demand_own_tenant(tenant, request.url.path)
         options = _options(request)
         answer = arm.handle(tenant, caller, request.method, request.url.path, options, _json(body))
-        return _respond(answer.status, answer.body, _arm_headers(tenant, caller, request) | answer.headers)
+        response = _respond(answer.status, answer.body, _arm_headers(tenant, caller, request) | answer.headers)
+        if "/privatednszones/" in f"{request.url.path}/".lower() and response.body:
+            return Response(bytes(response.body).replace(b"/", b"\\/"), response.status_code, _plain_headers(response))
+        return response
 
     def _demand_own_tenant(self, tenant: Tenant, path: str) -> None:
         parts = path.strip("/").split("/")
@@ -191,6 +194,10 @@ def _respond(status: int, body: object, headers: dict[str, str] | None = None) -
         return Response(b"", status, headers=headers)
     content = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
     return Response(content, status, headers={"content-type": JSON} | (headers or {}))
+
+
+def _plain_headers(response: Response) -> dict[str, str]:
+    return {name: value for name, value in response.headers.items() if name != "content-length"}
 
 
 def _raw(status: int, headers: dict[str, str], body: bytes | Iterator[bytes]) -> Response:

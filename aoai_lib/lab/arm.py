@@ -102,6 +102,8 @@ def _read(kind: Kind, query: Query) -> Answer:
     _demand_container(query.tenant, path, "read")
     if path.is_collection:
         return _page(kind, query)
+    if kind.single is not None:
+        return Answer(200, kind.single(query))
     if kind.items is not None:
         found = [each for each in kind.items(query) if str(each["name"]).lower() == path.names[-1].lower()]
         if not found:

@@ -102,11 +102,6 @@ class LogStore:
             raise LogQueryError(refused.status, refused.body) from refused
 
 
-def path_not_found() -> LogQueryError:
-    """What the query API says of a path that it does not have."""
-    return LogQueryError(404, kusto.error_body("PathNotFoundError", "The requested path does not exist"))
-
-
 class Workspace:
     """One workspace: its schema, the rows not yet loaded, and the engine once somebody asked."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from datetime import timedelta
 
-from aoai_lib.lab import providers
+from aoai_lib.lab import activity, providers
 from aoai_lib.lab.kinds import Write, kind_of
 from aoai_lib.lab.logqueries import WORKSPACES, workspace_guid
 from aoai_lib.lab.providers import authorization
@@ -35,6 +35,7 @@ def tenant_of(world: World, base_url: str, polls: int = 2) -> Tenant:
             kind.write(Write(tenant, resource, None, kind.versions[-1], seeding=True))
     _seed_logs(tenant)
     tenant.exporter = export_activity
+    activity.seed(tenant)
     return tenant
 
 

@@ -5,8 +5,27 @@ from aoai_lib.lab.providers import (
     authorization,
     connections,
     deployments,
+    dns,
+    endpoints,
+    governance,
     guardrails,
+    monitor,
+    network,
     subscriptions,
+    workspaces,
 )
 
-__all__ = ["accounts", "authorization", "connections", "deployments", "guardrails", "subscriptions"]
+__all__ = [
+    "accounts",
+    "authorization",
+    "connections",
+    "deployments",
+    "dns",
+    "endpoints",
+    "governance",
+    "guardrails",
+    "monitor",
+    "network",
+    "subscriptions",
+    "workspaces",
+]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aoai_lib.lab import operations, telemetry
-from aoai_lib.lab.errors import ArmError, bad_request, conflict
+from aoai_lib.lab.errors import bad_request, conflict
 from aoai_lib.lab.inference import list_key_row
 from aoai_lib.lab.kinds import GET_ONLY, Kind, Paging, Query, View, Write, declare
 from aoai_lib.lab.providers import connections
-from aoai_lib.lab.providers.envelopes import COGNITIVE, cognitive_etag, identity_of, system_data
+from aoai_lib.lab.providers.envelopes import COGNITIVE, cognitive_etag, identity_of, operation_status, system_data
 from aoai_lib.lab.shapes import Json, identifier, instant
 from aoai_lib.lab.store import Resource, Tenant
 
@@ -193,14 +193,6 @@ def _usages(query: Query) -> Sequence[Json]:
     ]
 
 
-def _operation(query: Query) -> Sequence[Json]:
-    wanted = "" if query.path.is_collection else query.path.names[-1]
-    operation = query.tenant.operations.get(wanted)
-    if operation is None:
-        raise ArmError(404, "NotFound", f"Operation '{wanted}' cannot be found.")
-    return [operations.status_body(query.tenant, operation, query.path.text)]
-
-
 declare(
     [
         Kind(
@@ -213,6 +205,11 @@ declare(
             actions={"listKeys": _list_keys, "regenerateKey": _regenerate_key},
         ),
         Kind("Microsoft.CognitiveServices/locations/usages", COGNITIVE, items=_usages, methods=GET_ONLY),
-        Kind("Microsoft.CognitiveServices/locations/operationResults", COGNITIVE, items=_operation, methods=GET_ONLY),
+        Kind(
+            "Microsoft.CognitiveServices/locations/operationResults",
+            COGNITIVE,
+            single=operation_status,
+            methods=GET_ONLY,
+        ),
     ]
 )

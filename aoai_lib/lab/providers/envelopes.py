@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from aoai_lib.lab import operations
+from aoai_lib.lab.errors import ArmError
+from aoai_lib.lab.kinds import Query
 from aoai_lib.lab.shapes import Json, identifier, instant
 from aoai_lib.lab.store import Resource, Tenant
 
@@ -25,6 +28,25 @@ COGNITIVE = (
     "2026-03-01",
     "2026-05-01",
     "2026-05-15-preview",
+)
+
+NETWORK = (
+    "2018-10-01",
+    "2020-11-01",
+    "2021-08-01",
+    "2022-07-01",
+    "2023-05-01",
+    "2023-09-01",
+    "2024-01-01",
+    "2024-03-01",
+    "2024-05-01",
+    "2024-07-01",
+    "2025-03-01",
+    "2025-05-01",
+    "2025-07-01",
+    "2025-09-01",
+    "2026-01-01",
+    "2026-03-01",
 )
 
 
@@ -81,3 +103,11 @@ def user_identity(tenant: Tenant, address: str) -> tuple[str, str]:
         if principal.name == name:
             return principal.id, principal.app_id
     return identifier("user identity", address), identifier("user identity client", address)
+
+
+def operation_status(query: Query) -> Json:
+    """What the status address of a long-running operation answers. Raises ArmError 404 for one that never was."""
+    operation = query.tenant.operations.get(query.path.names[-1])
+    if operation is None:
+        raise ArmError(404, "NotFound", f"Operation '{query.path.names[-1]}' cannot be found.")
+    return operations.status_body(query.tenant, operation, query.path.text)
