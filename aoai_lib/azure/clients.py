@@ -177,5 +177,8 @@ class Azure:
         return ItemPaged(fetch, unpack)
 
     def close(self) -> None:
-        """Give up the connections."""
+        """Give up the connections, the credential's too."""
         self._session.close()
+        for each in (*self._clients.values(), self._credential):
+            if hasattr(each, "close"):
+                each.close()

@@ -31,6 +31,9 @@ _ACCOUNT = re.compile(
 )
 
 
+_VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+
+
 class NotRecordedError(requests.ConnectionError):
     """The recording holds no answer to this request."""
 
@@ -38,7 +41,8 @@ class NotRecordedError(requests.ConnectionError):
 class Recording:
     """The answers of a `requests.jsonl`, by question."""
 
-    def __init__(self, records: Iterable[dict[str, Json]]) -> None:
+    def __init__(self, records: Iterable[dict[str, Json]], left_out: int = 0) -> None:
+        self.left_out = left_out
         self._answers: dict[str, list[dict[str, Json]]] = {}
         self._items: dict[str, Json] = {}
         for record in records:
@@ -50,18 +54,15 @@ class Recording:
 
     @classmethod
     def load(cls, path: Path) -> Recording:
-        """Read a recording. Raises `InputError` where a line has no method, url or status, or none is there at all."""
-        records = []
-        for number, record in read_lines(path):
-            status = record.get("status")
-            if not isinstance(record.get("method"), str) or not isinstance(record.get("url"), str):
-                raise InputError(f"{path}, line {number}, needs a method and a url.")
-            if status is not None and (isinstance(status, bool) or not isinstance(status, int)):
-                raise InputError(f"{path}, line {number}: status must be a number, or null where no answer came.")
-            records.append({**record, "status": status})
+        """Read a recording. Lines that are no request (an exported log row, a note) are counted in `left_out`.
+
+        Raises `InputError` where the file can't be read, holds something that is no JSON, or no request at all.
+        """
+        lines = [record for _, record in read_lines(path)]
+        records = [record for record in lines if _is_request(record)]
         if not records:
-            raise InputError(f"{path} holds no recorded request.")
-        return cls(records)
+            raise InputError(f"{path} holds no recorded request: each line needs method, url and status.")
+        return cls(records, left_out=len(lines) - len(records))
 
     def find(self, method: str, url: str) -> dict[str, Json] | None:
         """The answer to a request: `status`, `headers`, `body`; None where there is none to be had."""
@@ -105,6 +106,14 @@ class Recording:
     def accounts(self) -> list[str]:
         """Lower-cased ARM ids of accounts that an answer of the recording was about."""
         return list({match[1]: None for key in self._answers if (match := _ACCOUNT.match(key.partition(" ")[2]))})
+
+
+def _is_request(record: dict[str, Json]) -> bool:
+    """Whether a line is a request: a verb, an address, and a status or (null) none."""
+    method, url, status = record.get("method"), record.get("url"), record.get("status", "")
+    if not isinstance(method, str) or method.upper() not in _VERBS or not isinstance(url, str):
+        return False
+    return url.startswith("https://") and (status is None or (isinstance(status, int) and not isinstance(status, bool)))
 
 
 def _is_list(record: dict[str, Json]) -> bool:

@@ -1,0 +1,166 @@
+"""What goes over the wire: only reads, each recorded, none with a secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from azure.core.rest import HttpRequest
+from builders import SUBSCRIPTION
+from conftest import ROOT, collect
+
+from aoai_lib import run
+from aoai_lib.azure import clouds, credentials
+from aoai_lib.azure.clients import Azure
+from aoai_lib.azure.permission import WriteRefusedError, refuse_writes
+from aoai_lib.evidence.redaction import mask
+from aoai_lib.evidence.store import Evidence
+from aoai_lib.fleet import environment
+from aoai_lib.lab.server import Lab, load_worlds
+from aoai_lib.model import SignInError, State
+from aoai_lib.parameters import load
+
+ARM = "https://management.azure.com"
+ACCOUNT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.CognitiveServices/accounts/a"
+DATA = "https://a.openai.azure.com/openai"
+
+
+@pytest.fixture
+def own_lab() -> Iterator[Lab]:
+    """A lab of the test's own, to spoil."""
+    with Lab(load_worlds(["hardened"])) as served:
+        yield served
+
+
+@pytest.fixture
+def azure(own_lab: Lab) -> Iterator[Azure]:
+    with environment(own_lab.environment("hardened")):
+        client = Azure(clouds.find("lab"), credentials.choose("default", clouds.find("lab")), Evidence())
+        yield client
+        client.close()
+
+
+def subscription(azure: Azure) -> str:
+    return next(iter(azure.subscriptions().subscriptions.list())).subscription_id
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "inference"),
+    [
+        ("PUT", f"{ARM}{ACCOUNT}", True),
+        ("PATCH", f"{ARM}{ACCOUNT}", True),
+        ("DELETE", f"{ARM}{ACCOUNT}/deployments/d", True),
+        ("POST", f"{ARM}{ACCOUNT}/listKeys?api-version=2025-09-01", True),
+        ("POST", f"{ARM}{ACCOUNT}/regenerateKey", True),
+        ("POST", f"{ARM}/subscriptions/{SUBSCRIPTION}/providers/Microsoft.CognitiveServices/register", True),
+        ("POST", f"{ARM}{ACCOUNT}/listKeys/v1/workspaces/x/query", True),
+        ("POST", f"{ARM}{ACCOUNT}/providers/Microsoft.ResourceGraph/resources", True),
+        ("POST", f"{DATA}/deployments/d/chat/completions", False),
+        ("POST", f"{DATA}/v1/files", True),
+        ("POST", f"{DATA}/v1/fine_tuning/jobs", True),
+        ("MERGE", f"{ARM}{ACCOUNT}", True),
+    ],
+)
+def test_what_could_write_is_refused(method: str, url: str, inference: bool) -> None:
+    with pytest.raises(WriteRefusedError, match="only reads"):
+        refuse_writes(method, url, inference=inference)
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "inference"),
+    [
+        ("GET", f"{ARM}{ACCOUNT}", False),
+        ("head", f"{ARM}{ACCOUNT}", False),
+        ("POST", "https://api.loganalytics.io/v1/workspaces/w/query", False),
+        ("POST", f"{ARM}/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01", False),
+        ("POST", f"{DATA}/deployments/d/chat/completions?api-version=2024-10-21", True),
+        ("POST", f"{DATA}/v1/responses", True),
+    ],
+)
+def test_what_reads_may_pass(method: str, url: str, inference: bool) -> None:
+    refuse_writes(method, url, inference=inference)
+
+
+def test_writes_through_the_sdks_never_leave(azure: Azure, own_lab: Lab) -> None:
+    sub = subscription(azure)
+    cognitive = azure.cognitive(sub)
+    account = next(iter(cognitive.accounts.list()))
+    group = account.id.split("/")[4]
+    assignment = "00000000-0000-4000-8000-00000000beef"
+    attempts = [
+        lambda: cognitive.accounts.list_keys(group, account.name),
+        lambda: cognitive.accounts.begin_delete(group, account.name),
+        lambda: cognitive.accounts.begin_update(group, account.name, {"properties": {"disableLocalAuth": False}}),
+        lambda: cognitive.rai_policies.create_or_update(group, account.name, "weak", {"properties": {}}),
+        lambda: azure.authorization(sub).role_assignments.create(account.id, assignment, {"properties": {}}),
+        lambda: azure.network(sub).private_endpoints.begin_delete(group, "pe"),
+        lambda: azure._arm.send_request(HttpRequest("POST", f"{azure.cloud.arm}{account.id}/listKeys")),
+    ]
+    before = len(own_lab.requests)
+    for attempt in attempts:
+        with pytest.raises(WriteRefusedError):
+            attempt()
+    assert len(own_lab.requests) == before
+
+
+def test_an_unregistered_provider_is_not_registered(azure: Azure, own_lab: Lab) -> None:
+    """ARM clients answer MissingSubscriptionRegistration by registering the provider, which is a write."""
+    sub = subscription(azure)
+    own_lab.faults.add("409:9:accounts")
+    with environment(own_lab.environment("hardened")):
+        snapshot = run.collect(load(ROOT / "parameters" / "hardened.yaml"), (), azure.evidence)
+    assert snapshot.reading("accounts", sub).state is State.FAILED
+    assert {each.method for each in own_lab.requests} == {"GET"}
+
+
+@pytest.mark.parametrize("tenant", ["hardened", "exposed", "mixed"])
+def test_a_whole_assessment_only_gets(lab: Lab, tenant: str) -> None:
+    before = len(lab.requests)
+    evidence = Evidence()
+    collect(lab, tenant, evidence)
+    sent = [each for each in lab.requests[before:] if "/msi/token" not in each.path]
+    assert {each.method for each in sent} == {"GET"}
+    assert len(evidence.exchanges) == len(sent)
+    assert not [each for each in sent if "listkeys" in each.path.lower()]
+
+
+def test_each_try_is_a_line(azure: Azure, own_lab: Lab) -> None:
+    own_lab.faults.add("503:1:subscriptions")
+    subscription(azure)
+    first, second = azure.evidence.exchanges
+    assert (first.status, second.status) == (503, 200)
+    assert second.id == f"{first.id}-2"
+    assert second.headers["date"] == "Mon, 23 Nov 2026 09:00:00 GMT"
+    assert len(second.sha256) == 64
+    assert "x-ms-operation-identifier" not in second.headers
+
+
+def test_evidence_names_are_the_same_in_every_run(lab: Lab) -> None:
+    runs = [Evidence(), Evidence()]
+    for evidence in runs:
+        collect(lab, "hardened", evidence)
+    first, second = ({(each.id, each.method, each.url) for each in evidence.exchanges} for evidence in runs)
+    assert first == second
+
+
+def test_no_token_is_in_the_evidence(lab: Lab) -> None:
+    evidence = Evidence()
+    collect(lab, "hardened", evidence)
+    text = json.dumps([each.body for each in evidence.exchanges]) + str([each.headers for each in evidence.exchanges])
+    assert "eyJ" not in text
+    assert "Bearer" not in text
+
+
+def test_no_token_is_a_clear_error(own_lab: Lab) -> None:
+    with (
+        environment({**own_lab.environment("hardened"), "IDENTITY_HEADER": "wrong"}),
+        pytest.raises(SignInError) as told,
+    ):
+        run.collect(load(ROOT / "parameters" / "hardened.yaml"), (), Evidence())
+    assert "Sign in first" in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_masked_secrets_stay_joinable() -> None:
+    assert mask("a" * 40) == mask("a" * 40) != mask("b" * 40)
