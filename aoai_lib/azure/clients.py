@@ -19,6 +19,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
+from aoai_lib.azure.answers import AnswerShapePolicy
 from aoai_lib.azure.clouds import Cloud
 from aoai_lib.azure.permission import ReadOnlyPolicy
 from aoai_lib.azure.recording import RecordingPolicy
@@ -76,6 +77,7 @@ class Azure:
             RequestIdPolicy(),
             UserAgentPolicy(sdk_moniker="aoai-playbook"),
             ReadOnlyPolicy(),
+            AnswerShapePolicy(),
             ContentDecodePolicy(),
             retry,
             BearerTokenCredentialPolicy(self._credential, scope),

@@ -6,13 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    DecodeError,
-    DeserializationError,
-    HttpResponseError,
-)
+from azure.core.exceptions import AzureError, ClientAuthenticationError, DeserializationError
 from azure.core.paging import ItemPaged
 
 from aoai_lib.azure.clients import Azure
@@ -25,6 +19,9 @@ from aoai_lib.model import Json, Reading, SignInError, State
 
 MOST_PAGES: Final = 2000
 """Pages after which a list is taken to be endless."""
+
+
+_STATES: Final = {401: State.DENIED, 403: State.DENIED, 404: State.NOT_FOUND}
 
 
 class _OddAnswerError(Exception):
@@ -56,8 +53,6 @@ def _drain(call: Callable[[], Any], exchanges: list[Exchange]) -> Json:
     """The raw JSON behind a call: the items of all pages for a list, the body for a single resource."""
     result = call()
     if not isinstance(result, ItemPaged):
-        if not isinstance(exchanges[-1].body, dict):
-            raise _OddAnswerError("the answer is no object")
         return exchanges[-1].body
     seen: set[str] = set()
     joined: list[Json] = []
@@ -72,8 +67,6 @@ def _drain(call: Callable[[], Any], exchanges: list[Exchange]) -> Json:
             raise _OddAnswerError("the pages of the list lead in a circle")
         seen.add(answer.url)
         joined.extend(body["value"])
-    if not all(isinstance(item, dict) for item in joined):
-        raise _OddAnswerError("the list holds something that is no object")
     return joined
 
 
@@ -87,26 +80,29 @@ def _failed(source: Source, scope: str, exchanges: list[Exchange], problem: Exce
     """The state and the sentence for a failed call."""
     if isinstance(problem, ClientAuthenticationError) and not exchanges:
         raise SignInError(
-            f"Azure gave no token: {redact_text(str(problem.message).splitlines()[0])} Sign in first (az login), or name another `credential`."
+            f"Azure gave no token: {_first_line(problem)} Sign in first (az login), or name another `credential`."
         ) from problem
-    state, what = _explain(problem)
+    state, what = _explain(problem, exchanges[-1] if exchanges else None)
     call = _call(exchanges) or f"The read of {source.name.replace('_', ' ')}"
     return Reading(source.name, scope, state, None, _ids(exchanges), call, f"{call} {what}", source.permission)
 
 
-def _explain(problem: Exception) -> tuple[State, str]:
+def _explain(problem: Exception, last: Exchange | None) -> tuple[State, str]:
     """What happened, as a state and as the end of a sentence that begins with the call."""
     if isinstance(problem, AzureError) and isinstance(problem.inner_exception, NotRecordedError):
         return State.NOT_COLLECTED, "is not in the recording"
-    if isinstance(problem, _OddAnswerError | DecodeError | DeserializationError):
-        return State.FAILED, f"answered something that can't be read ({_first_line(problem)})"
-    if isinstance(problem, HttpResponseError) and problem.status_code is not None:
-        code = problem.error.code if problem.error is not None and problem.error.code else problem.reason
-        answer = f"answered {problem.status_code} {redact_text(str(code or ''))}".rstrip()
-        if problem.status_code in (401, 403):
-            return State.DENIED, answer
-        return (State.NOT_FOUND if problem.status_code == 404 else State.FAILED), answer
-    return State.FAILED, f"got no answer ({_first_line(problem)})"
+    if last is None or last.status is None:
+        return State.FAILED, f"got no answer ({_first_line(problem)})"
+    if last.status >= 400:
+        return _STATES.get(last.status, State.FAILED), f"answered {last.status} {_code(last.body)}".rstrip()
+    return State.FAILED, f"answered something that can't be read ({_first_line(problem)})"
+
+
+def _code(body: Json) -> str:
+    """The error code in an answer, in whichever of its forms; "" where there is none."""
+    inner = body.get("error", body) if isinstance(body, dict) else None
+    code = (inner.get("code") or inner.get("Code")) if isinstance(inner, dict) else None
+    return code if isinstance(code, str) else ""
 
 
 def _first_line(problem: Exception) -> str:
