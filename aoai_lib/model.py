@@ -146,12 +146,16 @@ class Requirements(BaseModel):
     rejected_content_per_5_minutes: int = Field(
         default=20, ge=0, description="Rejected requests in five minutes that must raise an alert: MON-06."
     )
-    tokens_per_hour: int = Field(default=500_000, ge=1, description="Tokens in an hour that must raise an alert: MON-09.")
+    tokens_per_hour: int = Field(
+        default=500_000, ge=1, description="Tokens in an hour that must raise an alert: MON-09."
+    )
     prompt_evidence: bool = Field(
         default=False, description="Whether Defender for AI must attach prompts to its alerts (sensitive data): MON-13."
     )
     customer_managed_key: bool = Field(default=False, description="Whether a customer-managed key is required: GOV-01.")
-    customer_owned_storage: bool = Field(default=False, description="Whether customer-owned storage is required: GOV-02.")
+    customer_owned_storage: bool = Field(
+        default=False, description="Whether customer-owned storage is required: GOV-02."
+    )
     retirement_warning_days: int = Field(
         default=60, ge=0, description="Days before a model's retirement from which it counts as failed: GOV-03."
     )
