@@ -183,17 +183,17 @@ class Workspace:
                 self._engine.execute(f'CREATE TABLE held.main."{table}" ({fields})')
         for table, rows in self._waiting.items():
             columns = self.tables[table]
-            told = json.dumps(
-                [{name: wire_text(row.get(name), kind) for name, kind in columns.items()} for row in rows]
-            )
+            told = [{name: wire_text(row.get(name), kind) for name, kind in columns.items()} for row in rows]
             shape = json.dumps([dict.fromkeys(columns, "VARCHAR")])
             fields = ", ".join(f'CAST(r."{name}" AS {SQL_TYPES[kind]})' for name, kind in columns.items())
             names = ", ".join(f'"{name}"' for name in columns)
-            self._engine.execute(
+            added = self._engine.execute(
                 f'INSERT INTO held.main."{table}" ({names}) SELECT {fields} '  # noqa: S608 (names are the catalogue's)
                 "FROM (SELECT unnest(from_json(?::JSON, ?)) AS r)",
                 [json.dumps(told), shape],
-            )
+            ).fetchone()
+            if added != (len(rows),):
+                raise RuntimeError(f"{table}: {len(rows)} rows were to be loaded, the engine took {added}")
         self._waiting.clear()
         return self._engine
 
