@@ -7,7 +7,8 @@ PYTHON :=
 VENV := .venv
 # Modules are run instead of scripts: scripts hold the checkout's absolute path, which may have spaces or may have moved.
 RUN := $(VENV)/bin/python -m
-PIP := $(RUN) pip --quiet --disable-pip-version-check --no-input
+# Twice quiet: errors are shown; warnings about a machine's own package sources are not.
+PIP := $(RUN) pip -qq --disable-pip-version-check --no-input
 
 assess: $(VENV)/.ready
 	@$(RUN) aoai_lib assess
