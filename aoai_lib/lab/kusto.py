@@ -158,6 +158,7 @@ def refusal_of(query: str, message: str) -> QueryRefusedError:
     for pattern in (
         r'Referenced column "([^"]+)" not found',
         r"Table with name (\S+) does not exist",
+        r'Column "([^"]+)" referenced that exists in the SELECT clause',
         r'Column "([^"]+)" in (?:EXCLUDE|REPLACE) list not found',
         r'Referenced table "([^"]+)" not found',
     ):
