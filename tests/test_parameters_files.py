@@ -80,3 +80,14 @@ def test_no_other_file_lies_there() -> None:
     assert sorted(path.name for path in FOLDER.iterdir()) == sorted(
         [*(f"{name}.yaml" for name in LAB), "parameters.schema.json", "template.yaml"]
     )
+
+
+@pytest.mark.parametrize("name", LAB)
+def test_the_labs_files_name_what_is_in_their_worlds(name: str) -> None:
+    world = (FOLDER.parent / "aoai_lib" / "lab" / "worlds" / f"{name}.yaml").read_text(encoding="utf-8")
+    read = load(FOLDER / f"{name}.yaml")
+    asked = read.requirements
+    named = [read.tenant_id, *asked.approved_admins, *asked.approved_deployers, *asked.approved_subscriptions]
+    named += [vnet.rpartition("/")[2] for vnet in asked.consumer_vnets] + asked.required_blocklists
+    assert [one for one in named if one not in world] == []
+    assert len(named) > 2
