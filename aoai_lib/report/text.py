@@ -1,0 +1,57 @@
+"""Text as it may be shown. Names and values come from the tenant, so whoever is assessed can write anything into them."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from typing import Final
+
+from aoai_lib.model import ABSENT, Absent, Json
+
+MOST_CHARACTERS: Final = 2000
+"""Length at which any text is cut where nothing shorter is asked for."""
+
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def visible(text: str, limit: int = MOST_CHARACTERS) -> str:
+    """The text with control, direction and invisible characters written as their numbers, cut with its length named."""
+    cut = text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
+    if cut.isascii() and cut.isprintable():
+        return cut
+    return "".join(f"\\u{ord(each):04x}" if unicodedata.category(each) in _INVISIBLE else each for each in cut)
+
+
+def shown(value: Json | Absent, limit: int = 160) -> str:
+    """A value off the wire, for a person."""
+    if value is ABSENT:
+        return "absent"
+    return visible(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), limit)
+
+
+def inert(text: str) -> str:
+    """The text as a spreadsheet opens it without running it: what could begin a formula gets an apostrophe before it.
+
+    OWASP, "CSV Injection": `=`, `+`, `-`, `@`, tab and carriage return at the start of a cell.
+    """
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def words(name: str) -> str:
+    """A constant of the model as words: `not_assessed` is “not assessed”."""
+    return name.replace("_", " ")
+
+
+def leaf(arm_id: str) -> str:
+    """The last name in an ARM id."""
+    return arm_id.rstrip("/").rpartition("/")[2] or arm_id
+
+
+def subject_name(arm_id: str) -> str:
+    """A short name that is unique enough to read: deployments carry their account's name."""
+    steps = arm_id.strip("/").split("/")
+    lowered = [step.lower() for step in steps]
+    if len(steps) >= 4 and lowered[-2] == "deployments" and lowered[-4] == "accounts":
+        return f"{steps[-3]} / {steps[-1]}"
+    return leaf(arm_id)
