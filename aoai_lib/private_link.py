@@ -1,0 +1,207 @@
+"""The private way to an account, joined from what was read: connection, endpoint, network, zones, records, links.
+
+Every function looks through `Facts`, so whoever uses one cites what it read, and raises `NotCollectedError` where the answer
+can't be known. What is known not to exist comes back as None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from aoai_lib.facts import Facts, NotCollectedError, View
+from aoai_lib.model import ABSENT, State
+
+APPROVED: Final = "approved"
+"""The one state of a connection in which traffic flows; others are Pending, Rejected and Disconnected (API 2025-09-01)."""
+
+PUBLIC_PREFIX: Final = "privatelink."
+"""What a private zone's name has before the public one, in every cloud."""
+
+ENFORCING: Final = frozenset({"enabled", "networksecuritygroupenabled"})
+"""Values of `privateEndpointNetworkPolicies` under which security groups apply to endpoints (API 2026-03-01)."""
+
+
+def subscription_of(arm_id: str) -> str:
+    """The subscription in an ARM id, lower-cased; "" where there is none."""
+    steps = arm_id.lower().strip("/").split("/")
+    return steps[1] if len(steps) > 1 and steps[0] == "subscriptions" else ""
+
+
+def name_of(arm_id: str) -> str:
+    """The last segment of an ARM id."""
+    return arm_id.rstrip("/").rpartition("/")[2]
+
+
+def network_of(subnet: str) -> str:
+    """The id of the virtual network that a subnet's id lies in."""
+    return subnet.partition("/subnets/")[0]
+
+
+def find(facts: Facts, source: str, arm_id: str, listing: str, scope: str, label: str = "") -> View | None:
+    """One resource, read by itself or with its list; None where the service says that there is no such thing.
+
+    `listing` and `scope` name the list that would hold it. Raises `NotCollectedError` where neither gives an answer.
+    """
+    path = f"{source}[{label or name_of(arm_id)}]"
+    reading = facts.snapshot.reading(source, arm_id)
+    if reading.state is State.NOT_FOUND:
+        facts.record(path, ABSENT, reading)
+        return None
+    if reading.state is not State.NOT_COLLECTED:
+        return facts.of(source, arm_id, path)
+    listed = facts.snapshot.reading(listing, scope)
+    parent_gone = listed.state is State.NOT_FOUND and scope.startswith("/")
+    if listed.state is State.COLLECTED or parent_gone:
+        facts.record(f"{listing}[{label or name_of(arm_id)}]", ABSENT, listed)
+        return None
+    raise NotCollectedError(reading if listed.state is State.NOT_COLLECTED else listed)
+
+
+def connections(facts: Facts) -> Iterator[View]:
+    """The private endpoint connections as the account itself shows them."""
+    return facts.account.each("properties.privateEndpointConnections")
+
+
+def status_of(connection: View) -> str:
+    """The connection's own state. `provisioningState` says nothing about it."""
+    return connection.text("properties.privateLinkServiceConnectionState.status")
+
+
+def endpoint_of(connection: View) -> str:
+    """The endpoint's ARM id; "" where the account does not name one."""
+    return connection.text("properties.privateEndpoint.id")
+
+
+def connection_to(facts: Facts, endpoint: str) -> View | None:
+    """The account's connection to an endpoint, the approved one where there are several."""
+    found = None
+    for connection in connections(facts):
+        if endpoint_of(connection).lower() == endpoint.lower():
+            if status_of(connection).lower() == APPROVED:
+                return connection
+            found = found or connection
+    return found
+
+
+def private_endpoint(facts: Facts, arm_id: str) -> View | None:
+    """The endpoint itself, from whichever subscription it stands in."""
+    return find(facts, "private_endpoint", arm_id, "private_endpoints", subscription_of(arm_id))
+
+
+def targets(endpoint: View) -> Iterator[str]:
+    """What an endpoint leads to: ARM ids, or aliases (which have no slash), approved by itself or by hand."""
+    for member in ("privateLinkServiceConnections", "manualPrivateLinkServiceConnections"):
+        for connection in endpoint.each(f"properties.{member}"):
+            yield connection.text("properties.privateLinkServiceId")
+
+
+def virtual_network(facts: Facts, arm_id: str) -> View | None:
+    """A virtual network, with its subnets and peerings."""
+    return find(facts, "virtual_network", arm_id, "virtual_networks", subscription_of(arm_id))
+
+
+def subnet(facts: Facts, arm_id: str) -> View | None:
+    """A subnet, as its virtual network shows it."""
+    network = virtual_network(facts, network_of(arm_id))
+    if network is None:
+        return None
+    return next((each for each in network.each("properties.subnets") if each.id == arm_id.lower()), None)
+
+
+def required_zones(facts: Facts, connection: View) -> list[str]:
+    """Names of the private zones that the account's private link needs in this cloud, lower-cased."""
+    wanted = {group.lower() for group in connection.texts("properties.groupIds")}
+    names: list[str] = []
+    for resource in facts.of_account("private_link_resources").each("value"):
+        if not wanted or resource.text("properties.groupId").lower() in wanted:
+            names.extend(name.lower() for name in resource.texts("properties.requiredZoneNames"))
+    return list(dict.fromkeys(names))
+
+
+def grouped_zones(facts: Facts, endpoint: str) -> dict[str, str]:
+    """The zones of an endpoint's zone groups: name, lower-cased, to ARM id."""
+    label = f"private_dns_zone_groups[{name_of(endpoint)}]"
+    found = {}
+    for group in facts.of("private_dns_zone_groups", endpoint, label).each():
+        for config in group.each("properties.privateDnsZoneConfigs"):
+            zone = config.text("properties.privateDnsZoneId")
+            found[name_of(zone).lower()] = zone
+    return found
+
+
+def zones_named(facts: Facts, name: str) -> list[str]:
+    """Zones of this name in the assessed subscriptions. Raises where there is none and a subscription's can't be listed."""
+    found = []
+    unread = None
+    for subscription in facts.of("subscriptions", "").value:
+        listed = facts.snapshot.reading("private_dns_zones", subscription)
+        for zone in listed.value or []:
+            if name_of(zone).lower() == name:
+                facts.of("private_dns_zone", zone, f"private_dns_zone[{name}]").text("id")
+                found.append(zone)
+        if listed.state is not State.COLLECTED:
+            unread = listed
+        elif not found:
+            facts.record(f"private_dns_zones[{name}]", ABSENT, listed)
+    if unread is not None and not found:
+        raise NotCollectedError(unread)
+    return found
+
+
+def record_addresses(facts: Facts, zone: str, host: str) -> set[str] | None:
+    """The addresses of a host's A record in a zone; None where zone or record does not exist."""
+    record = find(facts, "dns_a_record", f"{zone}/A/{host}", "dns_a_records", zone, f"{host}.{name_of(zone)}")
+    if record is None:
+        return None
+    return {entry.text("ipv4Address") for entry in record.each("properties.aRecords")}
+
+
+def endpoint_addresses(facts: Facts, endpoint: View, host: str = "") -> set[str]:
+    """The addresses that an endpoint holds for a public host name; all of them where it doesn't say which is whose.
+
+    With a DNS zone group `customDnsConfigs` is empty (API 2026-03-01), and the network interface knows.
+    """
+    held: dict[str, set[str]] = {}
+    for config in endpoint.each("properties.customDnsConfigs"):
+        held.setdefault(config.text("fqdn").lower(), set()).update(config.texts("ipAddresses"))
+    if not held:
+        for interface in endpoint.each("properties.networkInterfaces"):
+            _add_addresses(facts, interface.text("id"), held)
+    named = held.get(host.lower())
+    return set(named) if named else {address for addresses in held.values() for address in addresses}
+
+
+def _add_addresses(facts: Facts, interface: str, held: dict[str, set[str]]) -> None:
+    found = find(facts, "network_interface", interface, "network_interfaces", subscription_of(interface))
+    if found is None:
+        return
+    for config in found.each("properties.ipConfigurations"):
+        address = config.text("properties.privateIPAddress")
+        for name in config.texts("properties.privateLinkConnectionProperties.fqdns") or [""]:
+            if address:
+                held.setdefault(name.lower(), set()).add(address)
+
+
+def linked_networks(facts: Facts, zone: str) -> set[str] | None:
+    """Ids, lower-cased, of the virtual networks that resolve a zone; None where the zone does not exist."""
+    label = f"dns_zone_links[{name_of(zone)}]"
+    reading = facts.snapshot.reading("dns_zone_links", zone)
+    if reading.state is State.NOT_FOUND:
+        facts.record(label, ABSENT, reading)
+        return None
+    return {
+        link.text("properties.virtualNetwork.id").lower()
+        for link in facts.of("dns_zone_links", zone, label).each()
+        if link.text("properties.virtualNetworkLinkState", "Completed").lower() == "completed"
+    }
+
+
+def peered_networks(network: View) -> list[str]:
+    """Ids of the virtual networks whose traffic reaches this one through a connected peering."""
+    return [
+        peering.text("properties.remoteVirtualNetwork.id")
+        for peering in network.each("properties.virtualNetworkPeerings")
+        if peering.text("properties.peeringState").lower() == "connected"
+        and peering.flag("properties.allowVirtualNetworkAccess", True)
+    ]
