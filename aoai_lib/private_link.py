@@ -130,11 +130,17 @@ def grouped_zones(facts: Facts, endpoint: str) -> dict[str, str]:
     return found
 
 
+def assessed_subscriptions(facts: Facts) -> list[str]:
+    """Ids of the subscriptions that this run looks at, lower-cased."""
+    view = facts.of("subscriptions", "")
+    return view.value if view.present else []
+
+
 def zones_named(facts: Facts, name: str) -> list[str]:
     """Zones of this name in the assessed subscriptions. Raises where there is none and a subscription's can't be listed."""
     found = []
     unread = None
-    for subscription in facts.of("subscriptions", "").value:
+    for subscription in assessed_subscriptions(facts):
         listed = facts.snapshot.reading("private_dns_zones", subscription)
         for zone in listed.value or []:
             if name_of(zone).lower() == name:
