@@ -23,6 +23,7 @@ ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
 DEFINITIONS = "Microsoft.Authorization/roleDefinitions"
 DENIALS = "Microsoft.Authorization/denyAssignments"
 
+_CONDITIONED = re.compile(r"ActionMatches\s*\{'([^']+)'\}", re.IGNORECASE)
 _ROLE_IDS = re.compile(r"@Request\[[^\]]*:RoleDefinitionId\]\s*(\w+):GuidEquals\s*\{([^}]*)\}", re.IGNORECASE)
 
 
@@ -80,7 +81,7 @@ def assignments_for(tenant: Tenant, object_id: str, scope: str) -> list[Resource
 def decide(tenant: Tenant, object_id: str, action: str, scope: str, *, data: bool = False, role: str = "") -> Decision:
     """Decide on an action over a scope. ``role`` is the role definition that a role assignment would give."""
     allowed = any(
-        _condition_holds(assignment, role) and grants(permission, action, data)
+        _condition_holds(assignment, action, role) and grants(permission, action, data)
         for assignment in assignments_for(tenant, object_id, scope)
         for permission in permissions_of(tenant, assignment.properties["roleDefinitionId"])
     )
@@ -105,9 +106,12 @@ def _refusal(decision: Decision, caller: Caller, action: str, scope: str) -> Arm
     return denied(caller.client_id, caller.object_id, action, scope, name, decision.denial.name)
 
 
-def _condition_holds(assignment: Resource, role: str) -> bool:
+def _condition_holds(assignment: Resource, action: str, role: str) -> bool:
     condition = assignment.properties.get("condition")
     if not condition:
+        return True
+    conditioned = {name.lower() for name in _CONDITIONED.findall(condition)}
+    if conditioned and action.lower() not in conditioned:
         return True
     match = _ROLE_IDS.search(condition)
     if not match or not role:

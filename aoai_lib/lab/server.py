@@ -162,6 +162,9 @@ class Lab:
         self._started.set()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*tasks)
+        for transport in list(self._application.transports.values()):
+            transport.abort()
+        await asyncio.sleep(0)
 
     def _server(self, listener: str) -> uvicorn.Server:
         config = uvicorn.Config(
@@ -198,8 +201,9 @@ def _protocol(transports: dict[tuple[str, int], Any]) -> type[HttpToolsProtocol]
 
 
 def _listen(port: int) -> socket.socket:
-    """A listening socket on loopback only."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    """A listening socket on loopback only. asyncio switches Nagle's delay (40 ms an answer) off only where the protocol
+    is named."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     listener.listen(128)
