@@ -1,0 +1,69 @@
+"""What an activity log alert reports: which operations its conditions let through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from aoai_lib.facts import View
+
+CHANGES: Final = frozenset(
+    operation.lower()
+    for operation in (
+        "Microsoft.CognitiveServices/accounts/write",
+        "Microsoft.CognitiveServices/accounts/delete",
+        "Microsoft.CognitiveServices/accounts/listKeys/action",
+        "Microsoft.CognitiveServices/accounts/regenerateKey/action",
+        "Microsoft.CognitiveServices/accounts/deployments/write",
+        "Microsoft.CognitiveServices/accounts/deployments/delete",
+        "Microsoft.CognitiveServices/accounts/raiPolicies/write",
+        "Microsoft.CognitiveServices/accounts/raiPolicies/delete",
+        "Microsoft.CognitiveServices/accounts/raiBlocklists/write",
+        "Microsoft.CognitiveServices/accounts/raiBlocklists/delete",
+        "Microsoft.CognitiveServices/accounts/raiBlocklists/raiBlocklistItems/write",
+        "Microsoft.CognitiveServices/accounts/raiBlocklists/raiBlocklistItems/delete",
+        "Microsoft.CognitiveServices/accounts/defenderForAISettings/write",
+        "Microsoft.CognitiveServices/accounts/privateEndpointConnections/write",
+        "Microsoft.CognitiveServices/accounts/privateEndpointConnections/delete",
+        "Microsoft.Insights/diagnosticSettings/write",
+        "Microsoft.Insights/diagnosticSettings/delete",
+        "Microsoft.Authorization/roleAssignments/write",
+        "Microsoft.Authorization/roleAssignments/delete",
+    )
+)
+"""Operations that change deployments or how the account is protected, and the two on keys. Lower case."""
+
+_HAPPENED: Final = frozenset({"started", "accepted", "succeeded", "success"})
+
+
+def reported(rule: View, account: str) -> frozenset[str]:
+    """Which of `CHANGES` an activity log alert reports about an account (its ARM id). All its conditions have to hold."""
+    found, administrative = CHANGES, False
+    for condition in rule.each("properties.condition.allOf"):
+        either = list(condition.each("anyOf")) if condition.at("anyOf").value else [condition]
+        found &= frozenset().union(*(_passing(leaf, account) for leaf in either))
+        administrative |= any(leaf.text("field").lower() == "category" for leaf in either)
+    return found if administrative else frozenset()
+
+
+def _passing(leaf: View, account: str) -> frozenset[str]:
+    """The operations that one condition lets through. A field that is not known here may let nothing through."""
+    values = {value.lower() for value in (leaf.text("equals"), *leaf.texts("containsAny")) if value}
+    test = _TESTS.get(leaf.text("field").lower())
+    return frozenset(each for each in CHANGES if test(each, values, account.lower())) if test else frozenset()
+
+
+def _type_of(operation: str) -> str:
+    return operation.removesuffix("/action").rpartition("/")[0]
+
+
+_TESTS: Final[dict[str, Callable[[str, set[str], str], bool]]] = {
+    "category": lambda operation, values, account: "administrative" in values,
+    "operationname": lambda operation, values, account: operation in values,
+    "status": lambda operation, values, account: bool(values & _HAPPENED),
+    "level": lambda operation, values, account: "informational" in values,
+    "resourceprovider": lambda operation, values, account: operation.partition("/")[0] in values,
+    "resourcetype": lambda operation, values, account: _type_of(operation) in values,
+    "resourceid": lambda operation, values, account: account in values,
+    "resourcegroup": lambda operation, values, account: account.split("/")[4] in values,
+}

@@ -1,0 +1,77 @@
+"""Where logs go: the Log Analytics workspaces that diagnostic settings send to, and what reaches each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from aoai_lib.facts import Facts, View
+from aoai_lib.model import State
+
+METRICS: Final = "AllMetrics"
+EVERYTHING: Final = frozenset(
+    {
+        "Audit", "RequestResponse", "Trace", "AzureOpenAIRequestUsage", "ManagedNetworkEvent",
+        "Administrative", "Security", "ServiceHealth", "Alert", "Recommendation", "Policy", "Autoscale", "ResourceHealth",
+    }
+)  # fmt: skip
+"""Log categories of an account and of a subscription (Microsoft Learn, supported resource logs, 2026-07-14)."""
+
+_SPELLING: Final = {name.lower(): name for name in EVERYTHING}
+_GROUPS: Final = {"alllogs": EVERYTHING, "audit": frozenset({"Audit"})}
+
+
+def destinations(facts: Facts, settings: View) -> dict[str, set[str]]:
+    """Workspace id (lower case) → the log categories, and `AllMetrics`, that reach it.
+
+    A disabled category, a setting without a workspace and a workspace that no longer exists count for nothing. The
+    `retentionPolicy` of a setting is not looked at: it never applied to workspaces and has been dead since 2025-09-30.
+    """
+    found: dict[str, set[str]] = {}
+    for setting in settings.each():
+        workspace = setting.text("properties.workspaceId").strip("/").lower()
+        if workspace:
+            sent = set(_sent(setting))
+            if sent and exists(facts, f"/{workspace}"):
+                found.setdefault(f"/{workspace}", set()).update(sent)
+    return found
+
+
+def _sent(setting: View) -> Iterator[str]:
+    for log in setting.each("properties.logs"):
+        if log.flag("enabled"):
+            group = log.text("categoryGroup")
+            if group:
+                yield from _GROUPS.get(group.lower(), frozenset())
+            else:
+                category = log.text("category")
+                yield _SPELLING.get(category.lower(), category)
+    for metric in setting.each("properties.metrics"):
+        if metric.flag("enabled") and metric.text("category").lower() == METRICS.lower():
+            yield METRICS
+
+
+def exists(facts: Facts, workspace: str) -> bool:
+    """False only where the service said that there is no such workspace: one that can't be read may well be there."""
+    reading = facts.snapshot.reading("workspace", workspace)
+    if reading.state is State.NOT_FOUND:
+        facts.record(f"workspace[{workspace_name(workspace)}]", None, reading)
+        return False
+    if reading.state is State.COLLECTED:
+        facts.of("workspace", workspace, f"workspace[{workspace_name(workspace)}]").text("name")
+    return True
+
+
+def workspace_name(workspace: str) -> str:
+    """The workspace's own name, from its id."""
+    return workspace.rpartition("/")[2]
+
+
+def account_logs(facts: Facts) -> dict[str, set[str]]:
+    """What of the account's logs and metrics reaches which workspace."""
+    return destinations(facts, facts.of_account("diagnostic_settings"))
+
+
+def activity_logs(facts: Facts) -> dict[str, set[str]]:
+    """What of the subscription's activity log reaches which workspace."""
+    return destinations(facts, facts.of_subscription("subscription_diagnostic_settings"))

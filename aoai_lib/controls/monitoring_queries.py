@@ -1,0 +1,153 @@
+"""What a log alert's query watches, judged by its text.
+
+No engine runs here: a query counts as watching something when its text, without comments, reads the right table and tests
+the right field. That is narrow on purpose. The accepted signals are those of which the service's rows are known to hold the
+field (Microsoft Learn, AzureDiagnostics and AzureActivity; recorded rows of the service). A query that builds its condition
+in another way is not recognised, and so is no evidence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+_COMMENT: Final = re.compile(r"(^|\s)//[^\n]*")
+_QUOTED: Final = re.compile(r"\"([^\"]*)\"|'([^']*)'")
+_IDENTITY: Final = re.compile(r"(\w+)\s*=\s*(?:tostring\s*\(|tolower\s*\(|trim\s*\()[^,|\n]*?objectid\b", re.IGNORECASE)
+_CATEGORY: Final = re.compile(
+    r"\bcategory\s*(?:==|=~|in~?|has|contains)\s*(\([^)]*\)|\"[^\"]*\"|'[^']*')", re.IGNORECASE
+)
+_RESULT: Final = re.compile(r"\bresultsignature\b", re.IGNORECASE)
+_SUCCESS: Final = re.compile(r"\b20\d\b|[\"']2|<=?\s*(299|300|399|400)\b")
+_OPERATION: Final = re.compile(
+    r"\boperationname(?:value)?\s*(==|=~|in~|in|has_any|has|contains|startswith)\s*(\([^)]*\)|\"[^\"]*\"|'[^']*')",
+    re.IGNORECASE,
+)
+_STATUS: Final = re.compile(
+    r"\bactivitystatus(?:value)?\s*(?:==|=~|in~?|has|startswith)\s*(\([^)]*\)|\"[^\"]*\"|'[^']*')", re.IGNORECASE
+)
+_DONE: Final = frozenset({"success", "succeeded", "start", "started", "accept", "accepted"})
+_AGO: Final = re.compile(r"\bago\s*\(\s*(\d+(?:\.\d+)?)\s*(d|h|m|s)\w*\s*\)", re.IGNORECASE)
+_BIN: Final = re.compile(r"\bbin\s*\(\s*TimeGenerated\s*,\s*(\d+(?:\.\d+)?)\s*(d|h|m|s)", re.IGNORECASE)
+_AGO_UNIT: Final = {"d": 1440.0, "h": 60.0, "m": 1.0, "s": 1 / 60}
+_BASELINE: Final = re.compile(
+    r"\b(?:left|right)anti(?:semi)?\b|!in~?\s*\(|\b(?:arg_)?min\s*\(\s*timegenerated", re.IGNORECASE
+)
+_THRESHOLD: Final = re.compile(r"\|\s*where\s+\w+\s*>=?\s*(\d+)", re.IGNORECASE)
+_ACCOUNT: Final = re.compile(r"/accounts/([^/\"'\s]+)", re.IGNORECASE)
+_RESOURCE: Final = re.compile(r"\bresource\s*(?:==|=~)\s*[\"']([^\"']+)[\"']", re.IGNORECASE)
+
+
+class Query:
+    """The text of a log alert's query, without comments."""
+
+    def __init__(self, text: str) -> None:
+        self.text = _COMMENT.sub(" ", text)
+
+    def _has(self, pattern: str) -> bool:
+        return re.search(pattern, self.text, re.IGNORECASE) is not None
+
+    def reads(self, table: str) -> bool:
+        """Whether the service's table is read: named, and not replaced by a `let` of the same name."""
+        return self._has(rf"\b{table}\b") and not self._has(rf"\blet\s+{table}\s*=")
+
+    def concerns(self, account: str) -> bool:
+        """False where the query names accounts, and this one (its name) is not among them."""
+        named = {name.lower() for name in _RESOURCE.findall(self.text)}
+        for quoted in _quoted(self.text):
+            if "/subscriptions/" in quoted.lower():
+                named |= {name.lower() for name in _ACCOUNT.findall(quoted)}
+        return not named or account.lower() in named
+
+    @property
+    def reads_calls(self) -> bool:
+        """Whether it reads the rows of inference calls: AzureDiagnostics, category RequestResponse or any category."""
+        categories = [each for found in _CATEGORY.findall(self.text) for each in _quoted(found)]
+        return self.reads("AzureDiagnostics") and (
+            not categories or "requestresponse" in {each.lower() for each in categories}
+        )
+
+    @property
+    def watches_keys(self) -> bool:
+        """Whether it finds calls made with a key: those that succeeded with an empty `objectId`.
+
+        Nothing else tells a key from a token: `identity_claim_appid_g` is not filled for these accounts, and Audit rows
+        are about reading keys, not about using them. A query for failures only watches something else.
+        """
+        names = "|".join({"objectid", *(name.lower() for name in _IDENTITY.findall(self.text))})
+        empty = rf"(?<!not\()(?<!not \()\b(?:isempty|isnull)\s*\((?:[^()|]|\([^()|]*\)|\()*?\b(?:{names})\b"
+        equal = rf"\b(?:{names})\b\s*\)?\s*(?:==|=~)\s*(?:\"\"|'')"
+        found = self._has(empty) or self._has(equal)
+        succeeded = not _RESULT.search(self.text) or _SUCCESS.search(self.text) is not None
+        return self.reads_calls and found and succeeded
+
+    @property
+    def watches_new_callers(self) -> bool:
+        """Whether it compares callers (`objectId` or `CallerIPAddress`) with those of a time before."""
+        caller = self._has(r"\bobjectid\b|\bcalleripaddress\b")
+        return self.reads_calls and caller and _BASELINE.search(self.text) is not None
+
+    @property
+    def reach(self) -> float | None:
+        """The furthest look back that the query asks for by `ago()`, in minutes; None where it asks for none."""
+        spans = [float(number) * _AGO_UNIT[unit.lower()] for number, unit in _AGO.findall(self.text)]
+        return max(spans) if spans else None
+
+    @property
+    def bin(self) -> float | None:
+        """The time slices that the query counts by, in minutes; None where it makes none."""
+        found = _BIN.search(self.text)
+        return float(found[1]) * _AGO_UNIT[found[2].lower()] if found else None
+
+    def watches_metric(self, metrics: Iterable[str]) -> bool:
+        """Whether it reads one of these metrics where a diagnostic setting exports them to, AzureMetrics."""
+        quoted = {each.lower() for each in _quoted(self.text)}
+        return self.reads("AzureMetrics") and any(metric.lower() in quoted for metric in metrics)
+
+    @property
+    def threshold(self) -> float | None:
+        """The only number that a summarised value is compared with (`| where Total > 20`); None without or with several."""
+        found = _THRESHOLD.findall(self.text.lower().rpartition("summarize")[2]) if self._has("summarize") else []
+        return float(found[0]) if len(found) == 1 else None
+
+    def operations(self, wanted: frozenset[str]) -> frozenset[str]:
+        """Which of these ARM operations (lower case) the query over AzureActivity reports.
+
+        Rows hold operations in upper case, so a case-sensitive `==` or `in` with another spelling finds nothing.
+        """
+        statuses = {each.lower() for found in _STATUS.findall(self.text) for each in _quoted(found)}
+        negated = self._has(r"\boperationname(?:value)?\s*!")
+        if not self.reads("AzureActivity") or negated or (statuses and not statuses & _DONE):
+            return frozenset()
+        found, tested = wanted, False
+        for segment in self.text.split("|"):
+            tests = [_matching(operator.lower(), value, wanted) for operator, value in _OPERATION.findall(segment)]
+            if tests:
+                tested = True
+                either = re.search(r"\bor\b", segment, re.IGNORECASE)
+                found &= frozenset.union(*tests) if either else frozenset.intersection(*tests)
+        return found if tested else self._untested(wanted)
+
+    def _untested(self, wanted: frozenset[str]) -> frozenset[str]:
+        """The operations of a query that names none: all of the provider that it names, or all where it names nothing."""
+        if self._has(r"microsoft\.cognitiveservices"):
+            return frozenset(each for each in wanted if each.startswith("microsoft.cognitiveservices/"))
+        return frozenset() if self._has(r"\b_?resource|\bcategory|\bcaller\b\s*(?:==|=~)") else wanted
+
+
+def _quoted(text: str) -> list[str]:
+    return [double or single for double, single in _QUOTED.findall(text)]
+
+
+def _matching(operator: str, value: str, wanted: frozenset[str]) -> frozenset[str]:
+    """The wanted operations that a test of a row's operation lets through."""
+    texts = _quoted(value)
+    lowered = [text.lower() for text in texts]
+    if operator in ("==", "in"):
+        return frozenset(each for each in wanted if each.upper() in texts)
+    if operator in ("=~", "in~"):
+        return frozenset(each for each in wanted if each in lowered)
+    if operator == "startswith":
+        return frozenset(each for each in wanted if each.startswith(tuple(lowered)))
+    return frozenset(each for each in wanted if any(text in each for text in lowered))

@@ -1,0 +1,164 @@
+"""Whether an alert rule watches a thing closely enough: its metric or query, its threshold, window and restrictions.
+
+Each judge answers as `monitoring_rules.Lacks` does: None where the rule watches something else, "" where it is close enough,
+else what it lacks, as the end of a sentence that begins with the rule's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from aoai_lib.controls.monitoring_queries import Query
+from aoai_lib.controls.monitoring_rules import Lacks, containers, minutes
+from aoai_lib.facts import Facts, View
+
+NAMESPACE: Final = "microsoft.cognitiveservices/accounts"
+TWO_DAYS: Final = 2880.0
+"""Minutes that a log alert can look back, whatever its query says (Microsoft Learn, log search alert rules)."""
+
+
+def level(condition: View) -> float | None:
+    """The number above which a condition fires; None where it does not fire above a number."""
+    threshold = condition.number("threshold")
+    operator = condition.text("operator").lower()
+    if threshold is None or operator not in ("greaterthan", "greaterthanorequal"):
+        return None
+    return threshold if operator == "greaterthan" else threshold - 1
+
+
+def _schedule(rule: View) -> tuple[float, str]:
+    """The window in minutes, and what is wrong with the schedule."""
+    window, every = minutes(rule, "properties.windowSize"), minutes(rule, "properties.evaluationFrequency")
+    if not window or not every:
+        return 0, "has a window or frequency that can't be read"
+    return window, "looks less often than its window is long" if every > window else ""
+
+
+def _restricted(condition: View) -> str:
+    """What the condition's dimensions leave out. Splitting by every value (`*`) leaves out nothing."""
+    for dimension in condition.each("dimensions"):
+        include = dimension.text("operator", "Include").lower() == "include"
+        if not include or "*" not in dimension.texts("values"):
+            return f"watches only some values of “{dimension.name}”"
+    return ""
+
+
+def _misses(facts: Facts, rule: View) -> str:
+    """Why a metric rule on a group or subscription leaves the account out: such a rule names one type and one region."""
+    if containers(facts.subject.account)[0] in {scope.strip("/").lower() for scope in rule.texts("properties.scopes")}:
+        return ""
+    if rule.text("properties.targetResourceType").lower() != NAMESPACE:
+        return "is for resources of another type"
+    region = rule.text("properties.targetResourceRegion").replace(" ", "").lower()
+    own = facts.account.text("location").replace(" ", "").lower()
+    return f"is for the region “{region}” and the account is in “{own}”" if region and region != own else ""
+
+
+def _loose(threshold: float, window: float, limit: float, base: float) -> str:
+    """What is wrong with a threshold over a window, when more than `limit` in `base` minutes must raise an alert."""
+    if threshold <= limit * min(1.0, window / base):
+        return ""
+    return f"waits for more than {threshold:g} in {window:g} minutes, and {limit:g} in {base:g} are allowed"
+
+
+def metric(metrics: Iterable[str], limit: float, base: float) -> Lacks:
+    """A metric alert on the total of one of these metrics, as strict as more than `limit` in `base` minutes."""
+    wanted = {name.lower() for name in metrics}
+
+    def judge(facts: Facts, rule: View) -> str | None:
+        conditions = list(rule.each("properties.criteria.allOf"))
+        if not any(condition.text("metricName").lower() in wanted for condition in conditions):
+            return None
+        if len(conditions) > 1:
+            return "fires only when other conditions are met too"
+        condition, (window, wrong) = conditions[0], _schedule(rule)
+        if condition.text("metricNamespace", NAMESPACE).lower() != NAMESPACE:
+            return None
+        return _misses(facts, rule) or wrong or _restricted(condition) or _fixed(condition, window, limit, base)
+
+    return judge
+
+
+def _fixed(condition: View, window: float, limit: float, base: float) -> str:
+    if condition.text("criterionType", "StaticThresholdCriterion") != "StaticThresholdCriterion":
+        return "has a learned threshold, which can't be compared with the required one"
+    if condition.text("timeAggregation").lower() != "total":
+        return "does not add up the total"
+    threshold = level(condition)
+    return "does not fire above a number" if threshold is None else _loose(threshold, window, limit, base)
+
+
+def _log(watches: Callable[[Query], bool], rest: Callable[[View, View, Query, float], str]) -> Lacks:
+    """A log alert whose query watches something; `rest` judges rule, condition, query and window in minutes."""
+
+    def judge(facts: Facts, rule: View) -> str | None:
+        if rule.text("kind", "LogAlert").lower() != "logalert":
+            return None
+        conditions = list(rule.each("properties.criteria.allOf"))
+        queries = [Query(condition.text("query")) for condition in conditions]
+        if not any(watches(query) for query in queries):
+            return None
+        if len(conditions) > 1:
+            return "fires only when other conditions are met too"
+        if not queries[0].concerns(facts.subject.account.rpartition("/")[2]):
+            return "has a query about other accounts"
+        window, wrong = _schedule(rule)
+        return wrong or _restricted(conditions[0]) or rest(rule, conditions[0], queries[0], window)
+
+    return judge
+
+
+def _patient(condition: View) -> bool:
+    return (condition.number("failingPeriods.minFailingPeriodsToAlert", 1) or 1) > 1
+
+
+def _any_row(condition: View, query: Query) -> str:
+    """What keeps a condition from firing on the first row."""
+    threshold = level(condition)
+    if threshold is None or threshold > 0 or _patient(condition) or (query.threshold or 0) > 0:
+        return "does not fire on the first event"
+    return ""
+
+
+def key_use() -> Lacks:
+    """A log alert on the first successful call that was made with a key."""
+    return _log(lambda query: query.watches_keys, lambda rule, condition, query, window: _any_row(condition, query))
+
+
+def new_caller() -> Lacks:
+    """A log alert on callers that were not there before, within the two days that it can look back."""
+
+    def rest(rule: View, condition: View, query: Query, window: float) -> str:
+        reach = query.reach or minutes(rule, "properties.overrideQueryTimeRange") or window
+        if reach > TWO_DAYS:
+            return f"asks for {reach / 1440:g} days, and a log alert looks back two at most"
+        every = minutes(rule, "properties.evaluationFrequency") or 0
+        return "has no time before to compare with" if reach <= every else _any_row(condition, query)
+
+    return _log(lambda query: query.watches_new_callers, rest)
+
+
+def changes(wanted: frozenset[str]) -> Lacks:
+    """A log alert on the first of any of these operations (lower case)."""
+    return _log(
+        lambda query: bool(query.operations(wanted)), lambda rule, condition, query, window: _any_row(condition, query)
+    )
+
+
+def exported_metric(metrics: Iterable[str], limit: float, base: float) -> Lacks:
+    """A log alert on an exported metric, where its threshold can be read: from the condition or from the query."""
+    names = tuple(metrics)
+
+    def rest(rule: View, condition: View, query: Query, window: float) -> str:
+        if _patient(condition):
+            return "does not fire the first time"
+        above, summed = level(condition), condition.text("timeAggregation").lower() == "total"
+        threshold = (
+            above if summed and condition.get("metricMeasureColumn") else query.threshold if above == 0 else None
+        )
+        if threshold is None:
+            return "has a threshold that can't be read from its query"
+        return _loose(threshold, min(window, query.bin or window), limit, base)
+
+    return _log(lambda query: query.watches_metric(names), rest)
