@@ -103,7 +103,7 @@ def _read(kind: Kind, query: Query) -> Answer:
     if path.is_collection:
         return _page(kind, query)
     if kind.single is not None:
-        return Answer(200, kind.single(query))
+        return Answer(200, kind.single(query), {"x-ms-retry-after-ms": str(operations.RETRY_MS)})
     if kind.items is not None:
         found = [each for each in kind.items(query) if str(each["name"]).lower() == path.names[-1].lower()]
         if not found:
