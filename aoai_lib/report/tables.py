@@ -1,0 +1,289 @@
+"""The tables about a run that notebooks, the page and the workbook show. All are views of its snapshot and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from aoai_lib.frameworks import FRAMEWORKS, by_framework
+from aoai_lib.model import Finding, Json, Kind, Phase, Reading, Severity, State, Status
+from aoai_lib.report.findings import arm_id, waiver_of
+from aoai_lib.report.table import Cell, Table
+from aoai_lib.report.text import shown, subject_name, words
+
+if TYPE_CHECKING:
+    from aoai_lib.controls import Control
+    from aoai_lib.run import Run
+
+WORST_FIRST: Final = {severity: rank for rank, severity in enumerate(Severity)}
+PHASE_TITLES: Final = {
+    Phase.NETWORK: "Network isolation",
+    Phase.IDENTITY: "Identity and access",
+    Phase.CONTENT: "Content safety",
+    Phase.MONITORING: "Operational monitoring",
+    Phase.GOVERNANCE: "Governance and data protection",
+}
+_UNREAD: Final = (State.DENIED, State.FAILED, State.PARTIAL, State.NOT_COLLECTED)
+_NAMED_AT_MOST: Final = 6
+
+
+def declared(run: Run) -> dict[str, Control]:
+    """The run's controls by id."""
+    return {control.id: control for control in run.controls}
+
+
+def named(ids: Iterable[str]) -> str:
+    """Short names of subjects, the first few of them."""
+    names = list(dict.fromkeys(subject_name(each) for each in ids))
+    more = len(names) - _NAMED_AT_MOST
+    return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def look(value: Json, path: str) -> Json:
+    """The value at a dotted path; None where there is none, whatever stands in the way."""
+    for step in path.split("."):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _look(reading: Reading, path: str, default: str = "") -> str:
+    if reading.state is not State.COLLECTED:
+        return "not read"
+    value = look(reading.value, path)
+    return default if value is None else shown(value, 80)
+
+
+def scope(run: Run) -> Table:
+    """What this run is about, and as of when."""
+    snapshot = run.snapshot
+    subscriptions = snapshot.reading("subscriptions", "").value or []
+    subjects = {finding.subject for finding in run.findings}
+    rows: list[tuple[Cell, ...]] = [
+        ("tenant", snapshot.tenant),
+        ("directory", snapshot.tenant_id or "not known"),
+        ("cloud", snapshot.cloud),
+        ("as of", snapshot.as_of),
+        ("profile", snapshot.profile),
+        ("vantage point", run.parameters.vantage or "not stated"),
+        ("active probes", "on" if run.parameters.active_probes else "off"),
+        ("subscriptions", ", ".join(map(str, subscriptions)) or "none could be listed"),
+    ]
+    for kind in (Kind.ACCOUNT, Kind.DEPLOYMENT, Kind.PRIVATE_ENDPOINT):
+        count = sum(subject.kind is kind for subject in subjects)
+        if count:
+            rows.append((f"{words(kind)}s", count))
+    return Table("What was assessed", ("", "value"), rows)
+
+
+def accounts(run: Run) -> Table:
+    """Every account with the properties that decide most; an absent one is shown as the service reads it."""
+    rows = []
+    for reading in run.snapshot.of("account"):
+        rows.append(
+            (
+                subject_name(reading.scope),
+                _look(reading, "kind"),
+                _look(reading, "location"),
+                _look(reading, "properties.publicNetworkAccess", "Enabled (absent)"),
+                {"true": "off", "false": "on", "absent": "on (absent)"}.get(
+                    _look(reading, "properties.disableLocalAuth", "absent"), "not read"
+                ),
+                _look(reading, "properties.customSubDomainName", "none"),
+            )
+        )
+    columns = ("account", "kind", "region", "public access", "keys", "subdomain")
+    return Table("Accounts", columns, sorted(rows), "No account could be read.")
+
+
+def deployments(run: Run) -> Table:
+    """Every deployment: model, where it runs, how much it may use, and its content-filter policy."""
+    rows = []
+    for reading in run.snapshot.of("deployment"):
+        model = f"{_look(reading, 'properties.model.name')} {_look(reading, 'properties.model.version')}".strip()
+        rows.append(
+            (
+                subject_name(reading.scope),
+                model,
+                _look(reading, "sku.name"),
+                _look(reading, "sku.capacity"),
+                _look(reading, "properties.raiPolicyName", "none named"),
+                _look(reading, "properties.versionUpgradeOption", "not stated"),
+            )
+        )
+    columns = ("deployment", "model", "type", "capacity", "content-filter policy", "version upgrade")
+    return Table("Deployments", columns, sorted(rows), "No deployment could be read.")
+
+
+def requirements(run: Run) -> Table:
+    """What the organisation asks of its accounts, with what each line decides."""
+    asked = run.snapshot.requirements
+    rows = [
+        (words(name), shown(getattr(asked, name)), field.description or "")
+        for name, field in type(asked).model_fields.items()
+    ]
+    return Table("Requirements", ("requirement", "value", "decides"), rows)
+
+
+def verdicts(run: Run, controls: Sequence[str]) -> Table:
+    """The findings of some controls with what was observed. An id that is not in the catalogue is shown as such."""
+    titles = declared(run)
+    rows: list[tuple[Cell, ...]] = []
+    for control in controls:
+        found = [finding for finding in run.findings if finding.control == control]
+        rows += [
+            (control, subject_name(arm_id(each.subject)), each.status, each.reason, observed(each)) for each in found
+        ]
+        if not found:
+            why = "No subject of this kind was found." if control in titles else "Not part of this version."
+            rows.append((control, "", Status.NOT_ASSESSED, why, ""))
+    caption = "; ".join(f"{control} {titles[control].title}" for control in controls if control in titles)
+    return Table(caption or ", ".join(controls), ("control", "subject", "verdict", "why", "observed"), rows)
+
+
+def observed(finding: Finding, limit: int = 3) -> str:
+    """The first values that a control looked at, as text."""
+    texts = [f"{each.path.rpartition('.')[2]} = {shown(each.value, 60)}" for each in finding.observed]
+    more = len(texts) - limit
+    return "; ".join(texts[:limit]) + (f"; and {more} more" if more > 0 else "")
+
+
+def results(run: Run) -> Table:
+    """One line for each control: how many subjects passed, failed and so on, worst first."""
+    statuses: dict[str, list[Status]] = {}
+    for finding in run.findings:
+        statuses.setdefault(finding.control, []).append(finding.status)
+    judged = [control for control in run.controls if control.id in statuses]
+    judged.sort(key=lambda each: (Status.FAIL not in statuses[each.id], WORST_FIRST[each.severity]))
+    rows = [
+        (each.id, each.title, each.severity, *(statuses[each.id].count(status) or None for status in Status))
+        for each in judged
+    ]
+    columns = ("control", "passes when", "severity", *(words(status) for status in Status))
+    return Table("Findings, failed controls first", columns, rows, "No control of this phase found a subject.")
+
+
+def failures(run: Run) -> Table:
+    """Every failed finding, worst first, with its waiver where there is one."""
+    rows = [
+        (control.severity, control.id, subject_name(arm_id(finding.subject)), finding.reason, _waiver(run, finding))
+        for finding, control in _failed(run)
+    ]
+    columns = ("severity", "control", "subject", "why", "waiver")
+    return Table("What failed", columns, rows, "Nothing failed.")
+
+
+def _failed(run: Run) -> list[tuple[Finding, Control]]:
+    controls = declared(run)
+    found = [(each, controls[each.control]) for each in run.findings if each.status is Status.FAIL]
+    return sorted(found, key=lambda pair: WORST_FIRST[pair[1].severity])
+
+
+def _waiver(run: Run, finding: Finding) -> str:
+    found = waiver_of(finding, run.parameters.waivers, date.fromisoformat(run.snapshot.as_of[:10]))
+    return f"{found['state']} until {found['expires']}: {found['reason']} ({found['owner']})" if found else ""
+
+
+def not_assessed(run: Run) -> Table:
+    """What no verdict could be given on, grouped by the reason."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in run.findings:
+        if finding.status is Status.NOT_ASSESSED:
+            groups.setdefault(finding.reason, []).append(finding)
+    rows = [
+        (len(found), ", ".join(dict.fromkeys(each.control for each in found)), _subjects(found), reason)
+        for reason, found in groups.items()
+    ]
+    columns = ("findings", "controls", "subjects", "why not")
+    return Table("Not assessed", columns, rows, "Every control came to a verdict.")
+
+
+def _subjects(found: Iterable[Finding]) -> str:
+    return named(arm_id(each.subject) for each in found)
+
+
+def not_read(run: Run) -> Table:
+    """The calls that gave no usable answer, and the permission that each needs."""
+    rows: dict[tuple[str, str, str], str] = {}
+    for each in run.snapshot.readings.values():
+        if each.state in _UNREAD:
+            answer = each.reason.removeprefix(each.call).strip() or words(each.state)
+            rows.setdefault((each.call or "not sent", answer, each.permission), words(each.source))
+    columns = ("what", "call", "answer", "permission needed")
+    table = [(what, *call) for call, what in rows.items()]
+    return Table("Calls without a usable answer", columns, table, "Every call was answered.")
+
+
+def hardening_plan(run: Run) -> Table:
+    """What to do about the failed controls, the worst first; one step for each control."""
+    steps: dict[str, list[str]] = {}
+    for finding, control in _failed(run):
+        steps.setdefault(control.id, []).append(arm_id(finding.subject))
+    controls = declared(run)
+    rows = [
+        (number, control, controls[control].severity, named(ids), controls[control].remediation)
+        for number, (control, ids) in enumerate(steps.items(), 1)
+    ]
+    columns = ("step", "control", "severity", "subjects", "what to do")
+    return Table("Hardening plan", columns, rows, "Nothing failed, so there is nothing to do.")
+
+
+def by_phase(run: Run) -> Table:
+    """Counts of verdicts by phase."""
+    phase_of = {control.id: control.phase for control in run.controls}
+    rows: list[tuple[Cell, ...]] = []
+    for phase in run.phases:
+        found = [finding.status for finding in run.findings if phase_of[finding.control] is phase]
+        rows.append((PHASE_TITLES[phase], *(found.count(status) for status in Status)))
+    return Table("Verdicts by phase", ("phase", *(words(status) for status in Status)), rows)
+
+
+def by_account(run: Run) -> Table:
+    """Counts of verdicts by account, with the worst failed control."""
+    controls = declared(run)
+    rows: list[tuple[Cell, ...]] = []
+    for account in dict.fromkeys(finding.subject.account for finding in run.findings if finding.subject.account):
+        found = [finding for finding in run.findings if finding.subject.account == account]
+        failed = [controls[each.control] for each in found if each.status is Status.FAIL]
+        worst = min(failed, key=lambda each: WORST_FIRST[each.severity], default=None)
+        counts = (sum(each.status is status for each in found) for status in Status)
+        rows.append((subject_name(account), *counts, f"{worst.id} {worst.title}" if worst else ""))
+    columns = ("account", *(words(status) for status in Status), "worst failed control")
+    return Table("Verdicts by account", columns, rows, "No account could be listed.")
+
+
+def frameworks(run: Run) -> Table:
+    """Which clauses of which frameworks the controls speak to, and how those came out."""
+    statuses: dict[str, list[Status]] = {}
+    for finding in run.findings:
+        statuses.setdefault(finding.control, []).append(finding.status)
+    clauses: dict[tuple[str, str], list[str]] = {}
+    for control in run.controls:
+        for key, ids in by_framework(control.maps).items():
+            for clause in ids:
+                clauses.setdefault((key, clause), []).append(control.id)
+    rows = []
+    for key, framework in FRAMEWORKS.items():
+        for clause, title in framework.clauses.items():
+            ids = clauses.get((key, clause), [])
+            if ids:
+                rows.append(
+                    (
+                        framework.name,
+                        clause,
+                        title,
+                        ", ".join(ids),
+                        worst_of(s for i in ids for s in statuses.get(i, [])),
+                    )
+                )
+    columns = ("framework", "clause", "title", "controls", "worst verdict")
+    return Table("Frameworks", columns, rows, "No control of this phase maps to a framework.")
+
+
+_WORST: Final = (Status.FAIL, Status.NOT_ASSESSED, Status.PASS, Status.NOT_APPLICABLE)
+
+
+def worst_of(statuses: Iterable[Status]) -> Status:
+    """One verdict for several: a failure outweighs a gap, a gap outweighs a pass. No verdict at all is a gap."""
+    found = set(statuses)
+    return next((status for status in _WORST if status in found), Status.NOT_ASSESSED)

@@ -1,0 +1,128 @@
+"""`findings.xlsx`: the findings as a workbook. Every text is written as text, so none is ever run as a formula."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from aoai_lib.model import Severity, Status
+from aoai_lib.report import matrices, tables
+from aoai_lib.report.findings import COLUMNS, Document, evidence_of, flat
+from aoai_lib.report.table import Cell, Table
+from aoai_lib.report.text import visible, words
+
+if TYPE_CHECKING:
+    from xlsxwriter import Workbook
+    from xlsxwriter.format import Format
+
+    from aoai_lib.run import Run
+
+_CELL_LIMIT: Final = 32_000
+"""Excel takes 32,767 characters in a cell."""
+_WIDEST: Final = 70
+_FILLS: Final = {"fail": "#F4D3CC", "pass": "#DCE9DC", "not assessed": "#F3E9C6", "not applicable": "#ECECEC"}
+
+
+def write(run: Run, document: Document, path: Path) -> None:
+    """Write the workbook: summary, findings, access, guardrails, and which requests each finding rests on."""
+    from xlsxwriter import Workbook
+
+    moment = datetime.fromisoformat(document["generated_at"]).replace(tzinfo=None)
+    with Workbook(path, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}) as book:
+        book.set_properties({"title": f"Azure OpenAI assessment of {document['tenant']}", "created": moment})
+        sheets = _Sheets(book)
+        sheets.add("Summary", _summary(run, document))
+        sheets.add("Findings", [_findings(document)])
+        sheets.add("Access", [matrices.access_table(run)])
+        sheets.add("Guardrails", [matrices.guardrail_table(run)])
+        sheets.add("Evidence", [_evidence(document)])
+
+
+def _summary(run: Run, document: Document) -> list[Table]:
+    about = [("run", document["run_id"]), ("generated", document["generated_at"])]
+    about += [("catalogue", document["catalogue_version"])]
+    scope = tables.scope(run)
+    return [
+        Table(scope.caption, ("", "value"), [*scope.rows, *about]),
+        tables.by_phase(run),
+        tables.by_account(run),
+        tables.not_assessed(run),
+    ]
+
+
+def _findings(document: Document) -> Table:
+    rows = [tuple(words(row[name]) if name == "status" else row[name] for name in COLUMNS) for row in map(flat, document["findings"])]
+    return Table("", COLUMNS, rows)
+
+
+def _evidence(document: Document) -> Table:
+    """Which findings rest on which request."""
+    rows = [
+        (line, entry["control"], entry["subject"], words(entry["status"]))
+        for entry in document["findings"]
+        for line in evidence_of(entry)
+    ]
+    return Table("", ("line of requests.jsonl", "control", "subject", "verdict"), sorted(rows))
+
+
+class _Sheets:
+    """Writes tables below each other; one alone on its sheet gets frozen headings and a filter."""
+
+    def __init__(self, book: Workbook) -> None:
+        self.book = book
+        base = {"valign": "top", "text_wrap": True}
+        self.text: Format = book.add_format(base)
+        self.heading: Format = book.add_format({**base, "bold": True, "bottom": 1, "bg_color": "#E9EDF2"})
+        self.caption: Format = book.add_format({"bold": True, "font_size": 13})
+        self.fills = {name: book.add_format({**base, "bg_color": colour}) for name, colour in _FILLS.items()}
+
+    def add(self, name: str, shown: Sequence[Table]) -> None:
+        sheet = self.book.add_worksheet(name)
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+        row = 0
+        for table in shown:
+            if len(shown) > 1:
+                sheet.write_string(row, 0, visible(table.caption), self.caption)
+                row += 1
+            row = self._table(sheet, row, table) + 1
+        for column, width in enumerate(_widths(shown)):
+            sheet.set_column(column, column, width)
+        if len(shown) == 1:
+            sheet.freeze_panes(1, 0)
+            sheet.repeat_rows(0)
+            sheet.autofilter(0, 0, max(len(shown[0].rows), 1), len(shown[0].columns) - 1)
+
+    def _table(self, sheet: Any, row: int, table: Table) -> int:
+        for column, text in enumerate(table.columns):
+            sheet.write_string(row, column, text, self.heading)
+        for cells in table.rows:
+            row += 1
+            for column, cell in enumerate(cells):
+                self._cell(sheet, row, column, cell)
+        if not table.rows:
+            row += 1
+            sheet.write_string(row, 0, table.empty, self.text)
+        return row + 1
+
+    def _cell(self, sheet: Any, row: int, column: int, cell: Cell) -> None:
+        if isinstance(cell, int | float):
+            sheet.write_number(row, column, cell, self.text)
+            return
+        text = _text(cell)
+        sheet.write_string(row, column, visible(text, _CELL_LIMIT), self.fills.get(text, self.text))
+
+
+def _text(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    return words(cell.value) if isinstance(cell, Status | Severity) else str(cell)
+
+
+def _widths(shown: Sequence[Table]) -> Iterator[float]:
+    for column in range(max(len(table.columns) for table in shown)):
+        texts = [table.columns[column] for table in shown if column < len(table.columns)]
+        texts += [_text(row[column]) for table in shown if column < len(table.columns) for row in table.rows[:500]]
+        yield min(_WIDEST, max(map(len, texts)) + 2)
