@@ -66,8 +66,8 @@ def _blocked(facts: Facts, places: Iterable[Place]) -> Verdict:
     if found.unknown:
         return not_assessed(f"In the policy “{guardrail.name}”: {'; '.join(found.unknown)}.")
     names = ", ".join(about.label for about, _ in wanted)
-    since = f" from severity {threshold} or lower" if asked else ""
-    return passes(f"The policy “{guardrail.name}” blocks {names}{since}.")
+    since = f" of severity {threshold} and above" if asked else ""
+    return passes(f"The policy “{guardrail.name}” blocks what is recognised as {names}{since}.")
 
 
 @control(

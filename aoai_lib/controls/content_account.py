@@ -84,15 +84,15 @@ def no_weaker_policy(facts: Facts) -> Verdict:
     """
     weak: list[str] = []
     unknown: list[str] = []
-    judged = 0
+    own: list[str] = []
     try:
         for policy in facts.of_account("rai_policies").each():
             guardrail = Guardrail(facts, policy)
             if not guardrail.system_managed:
-                judged += 1
                 lacking, unsure = _lacking(facts, guardrail)
                 weak += [f"“{guardrail.name}” ({'; '.join(lacking)})"] if lacking else []
                 unknown += [f"“{guardrail.name}” ({'; '.join(unsure)})"] if unsure else []
+                own.append(f"“{guardrail.name}”")
     except NotCollectedError:
         # One weak policy is enough to conclude, however many more the list may have.
         if not weak:
@@ -101,9 +101,9 @@ def no_weaker_policy(facts: Facts) -> Verdict:
         return fails(f"Any caller can choose a weaker policy by header: {', '.join(weak)}.")
     if unknown:
         return not_assessed(f"How strict these policies are can't be told: {', '.join(unknown)}.")
-    if not judged:
+    if not own:
         return passes("The account has no policy of its own that a caller could choose.")
-    return passes(f"None of the account's {judged} own policies is weaker than required.")
+    return passes(f"No policy of the account is weaker than required: {', '.join(own)}.")
 
 
 def _lacking(facts: Facts, guardrail: Guardrail) -> tuple[list[str], list[str]]:

@@ -100,9 +100,7 @@ class Guardrail:
             Guardrail(self._facts, base)._listed(about, direction), key=lambda each: each.badness, default=None
         )
         if provided is None or provided.effect is not Effect.BLOCKS:
-            return Setting(
-                Effect.OFF, note=f"is not listed, and the base policy “{base_name}” does not block it either"
-            )
+            return Setting(Effect.OFF, note=f"is not listed, nor blocked by the base policy “{base_name}”")
         note = (
             f"is not listed; the base policy “{base_name}” blocks it, but whether that is inherited is not documented"
         )
@@ -130,7 +128,7 @@ def _read(entry: View, about: Filter) -> Setting:
     """
     entry.text("name")
     entry.text("source")
-    action = folded(entry.text("action"))
+    action = folded(entry.text("action")) if "action" in entry.value else ""
     if not entry.flag("enabled") or action == "none":
         return Setting(Effect.OFF)
     if action == "annotating":
