@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from aoai_lib.facts import Facts, NotCollectedError, View
-from aoai_lib.model import ABSENT, State
+from aoai_lib.model import ABSENT, Reading, State
 
 APPROVED: Final = "approved"
 """The one state of a connection in which traffic flows; others are Pending, Rejected and Disconnected (API 2025-09-01)."""
@@ -38,6 +38,11 @@ def network_of(subnet: str) -> str:
     return subnet.partition("/subnets/")[0]
 
 
+def _is_gone(reading: Reading) -> bool:
+    """Whether the service says that a resource does not exist. Of a subscription that the reader can't see it says 404 too."""
+    return reading.state is State.NOT_FOUND and "SubscriptionNotFound" not in reading.reason
+
+
 def find(facts: Facts, source: str, arm_id: str, listing: str, scope: str, label: str = "") -> View | None:
     """One resource, read by itself or with its list; None where the service says that there is no such thing.
 
@@ -45,14 +50,13 @@ def find(facts: Facts, source: str, arm_id: str, listing: str, scope: str, label
     """
     path = f"{source}[{label or name_of(arm_id)}]"
     reading = facts.snapshot.reading(source, arm_id)
-    if reading.state is State.NOT_FOUND:
+    if _is_gone(reading):
         facts.record(path, ABSENT, reading)
         return None
     if reading.state is not State.NOT_COLLECTED:
         return facts.of(source, arm_id, path)
     listed = facts.snapshot.reading(listing, scope)
-    parent_gone = listed.state is State.NOT_FOUND and scope.startswith("/")
-    if listed.state is State.COLLECTED or parent_gone:
+    if listed.state is State.COLLECTED or (_is_gone(listed) and scope.startswith("/")):
         facts.record(f"{listing}[{label or name_of(arm_id)}]", ABSENT, listed)
         return None
     raise NotCollectedError(reading if listed.state is State.NOT_COLLECTED else listed)
@@ -136,8 +140,8 @@ def assessed_subscriptions(facts: Facts) -> list[str]:
     return view.value if view.present else []
 
 
-def zones_named(facts: Facts, name: str) -> list[str]:
-    """Zones of this name in the assessed subscriptions. Raises where there is none and a subscription's can't be listed."""
+def zones_named(facts: Facts, name: str) -> tuple[list[str], Reading | None]:
+    """Zones of this name in the assessed subscriptions, and the first list of zones that could not be read in full."""
     found = []
     unread = None
     for subscription in assessed_subscriptions(facts):
@@ -147,12 +151,10 @@ def zones_named(facts: Facts, name: str) -> list[str]:
                 facts.of("private_dns_zone", zone, f"private_dns_zone[{name}]").text("id")
                 found.append(zone)
         if listed.state is not State.COLLECTED:
-            unread = listed
+            unread = unread or listed
         elif not found:
             facts.record(f"private_dns_zones[{name}]", ABSENT, listed)
-    if unread is not None and not found:
-        raise NotCollectedError(unread)
-    return found
+    return found, unread
 
 
 def record_addresses(facts: Facts, zone: str, host: str) -> set[str] | None:
@@ -193,7 +195,7 @@ def linked_networks(facts: Facts, zone: str) -> set[str] | None:
     """Ids, lower-cased, of the virtual networks that resolve a zone; None where the zone does not exist."""
     label = f"dns_zone_links[{name_of(zone)}]"
     reading = facts.snapshot.reading("dns_zone_links", zone)
-    if reading.state is State.NOT_FOUND:
+    if _is_gone(reading):
         facts.record(label, ABSENT, reading)
         return None
     return {

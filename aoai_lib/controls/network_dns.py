@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from aoai_lib.controls import Verdict, control, fails, not_applicable, not_assessed, passes
 from aoai_lib.controls.network_endpoints import endpoint_in_use
 from aoai_lib.facts import Facts, NotCollectedError, View
 from aoai_lib.frameworks import ai_rmf, atlas, mcsb, nist80053
-from aoai_lib.model import ABSENT, Kind, Severity
+from aoai_lib.model import ABSENT, Kind, Reading, Severity, Status
 from aoai_lib.private_link import (
     APPROVED,
     PUBLIC_PREFIX,
@@ -75,11 +76,22 @@ def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f"“{name}”" for name in names)
 
 
-def _zones_of(facts: Facts, connection: View) -> Iterator[tuple[str, list[str]]]:
-    """Each required zone's name with the zones that may serve it: the group's own, else all that bear the name."""
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The zones that may serve a required name: the zone group's own, else all that bear it. `unread` may hold more."""
+
+    name: str
+    zones: list[str]
+    unread: Reading | None = None
+
+
+def _candidates(facts: Facts, connection: View) -> Iterator[Candidates]:
     grouped = grouped_zones(facts, facts.subject.id)
     for name in required_zones(facts, connection):
-        yield name, [grouped[name]] if name in grouped else zones_named(facts, name)
+        if name in grouped:
+            yield Candidates(name, [grouped[name]])
+        else:
+            yield Candidates(name, *zones_named(facts, name))
 
 
 @control(
@@ -108,20 +120,26 @@ def records_current(facts: Facts) -> Verdict:
     if not host:
         return not_applicable("The account has no custom subdomain, so there is no name to record: see NET-10.")
     count = 0
-    for name, zones in _zones_of(facts, connection):
+    for each in _candidates(facts, connection):
         count += 1
-        public = f"{host}.{name.removeprefix(PUBLIC_PREFIX)}"
+        public = f"{host}.{each.name.removeprefix(PUBLIC_PREFIX)}"
         held = endpoint_addresses(facts, endpoint, public)
         if not held:
             return not_assessed(
                 "The endpoint's own address could not be found out, so no record can be compared with it."
             )
-        wrong = [_wrong_record(facts, zone, host, public, held) for zone in zones]
+        wrong = [_wrong_record(facts, zone, host, public, held) for zone in each.zones]
+        if all(wrong) and each.unread is not None:
+            raise NotCollectedError(each.unread)
         if all(wrong):
-            return fails(next(iter(wrong), f"There is no private DNS zone “{name}” to hold a record for “{host}”."))
+            return fails(next(iter(wrong), f"{_no_zone(each.name)} that could hold a record for “{host}”."))
     if not count:
         return not_assessed(_UNTOLD)
     return passes(f"“{host}” leads to the endpoint's address in each of the {count} required zone(s).")
+
+
+def _no_zone(name: str) -> str:
+    return f"No assessed subscription has a private DNS zone “{name}”"
 
 
 def _wrong_record(facts: Facts, zone: str, host: str, public: str, held: set[str]) -> str:
@@ -183,21 +201,26 @@ def zones_linked(facts: Facts) -> Verdict:
         return found
     connection, endpoint = found
     own = network_of(endpoint.text("properties.subnet.id"))
-    zones = list(_zones_of(facts, connection))
-    if not zones:
-        return not_assessed(_UNTOLD)
     linked: dict[str, set[str]] = {}
-    for name, candidates in zones:
-        found_links = [links for links in (linked_networks(facts, zone) for zone in candidates) if links is not None]
-        if not found_links:
-            return fails(f"There is no private DNS zone “{name}” that a network could be linked to.")
-        linked[name] = set().union(*found_links)
-        if own.lower() not in linked[name] and not _asks_through(facts, own, linked[name]):
-            return fails(f"The zone “{name}” is not linked to “{name_of(own)}”, the endpoint's own network.")
-    return _consumers_linked(facts, own, linked)
+    unread: Reading | None = None
+    for each in _candidates(facts, connection):
+        links = [held for held in (linked_networks(facts, zone) for zone in each.zones) if held is not None]
+        if not links and each.unread is None:
+            return fails(f"{_no_zone(each.name)} that a network could be linked to.")
+        linked[each.name] = set().union(*links)
+        unread = unread or each.unread
+    if not linked:
+        return not_assessed(_UNTOLD)
+    verdict = _networks_linked(facts, own, linked)
+    if unread is not None and verdict.status is Status.FAIL:
+        raise NotCollectedError(unread)
+    return verdict
 
 
-def _consumers_linked(facts: Facts, own: str, linked: dict[str, set[str]]) -> Verdict:
+def _networks_linked(facts: Facts, own: str, linked: dict[str, set[str]]) -> Verdict:
+    wrong = _unlinked(facts, own, linked)
+    if wrong:
+        return fails(f"{wrong}, the endpoint's own network.")
     for consumer in facts.requirements.consumer_vnets:
         wrong = _unlinked(facts, consumer, linked)
         if wrong:
