@@ -225,13 +225,13 @@ def _act(kind: Kind, query: Query, action: str, payload: object) -> Answer:
     if not kind.silent and kind.show is not None and query.tenant.find(query.path.text) is None:
         raise _missing(kind, query.path)
     result = kind.actions[_spelling(kind, action)](query, payload)
-    return Answer(200, result)
+    return Answer(204 if result is None else 200, result)
 
 
 def _store(kind: Kind, query: Query, method: str, body: Json) -> Answer:
     tenant, path = query.tenant, query.path
     before = tenant.find(path.text)
-    if method == "PATCH" and before is None:
+    if method == "PATCH" and before is None and not _computed(kind, query):
         raise _missing(kind, path)
     sent = {key: value for key, value in deepcopy(body).items() if key not in _ENVELOPE}
     if method == "PATCH" and before is not None:
@@ -248,6 +248,13 @@ def _store(kind: Kind, query: Query, method: str, body: Json) -> Answer:
         return Answer(202, {}, headers)
     status = 200 if before is not None else kind.created_status
     return Answer(status, kind.show(tenant, resource, View(query.version)) if kind.show else None, headers)
+
+
+def _computed(kind: Kind, query: Query) -> bool:
+    """Whether the service shows the resource without anybody having written it (a workspace's tables)."""
+    if kind.items is None:
+        return False
+    return any(str(each["name"]).lower() == query.path.names[-1].lower() for each in kind.items(query))
 
 
 def _resource(kind: Kind, query: Query, before: Resource | None, body: Json) -> Resource:

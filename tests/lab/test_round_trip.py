@@ -170,7 +170,7 @@ def lost(wire: Any, kept: Any, path: str = "") -> Iterator[str]:
 def same(wire: Any, kept: Any) -> bool:
     if isinstance(wire, str) and isinstance(kept, str) and wire.endswith("Z") and "T" in wire:
         return datetime.fromisoformat(wire) == datetime.fromisoformat(kept)
-    return type(wire) is not bool and bool(wire == kept) or wire is kept
+    return (type(wire) is not bool and bool(wire == kept)) or wire is kept
 
 
 class Reader:
