@@ -66,10 +66,10 @@ class Permission:
         granted, taken = self.plane(data)
         return covers(granted, action) and not covers(taken, action)
 
-    def reach(self, data: bool) -> Iterator[str]:
-        """The patterns of a plane that reach Microsoft.CognitiveServices, narrowed to it, less what is taken whole."""
+    def reach(self, data: bool) -> Iterator[tuple[str, str]]:
+        """The patterns of a plane that reach Microsoft.CognitiveServices, and their part in it, less what is taken whole."""
         granted, taken = self.plane(data)
-        return (part for each in granted if (part := narrowed(each)) and not covers(taken, part))
+        return ((each, part) for each in granted if (part := narrowed(each)) and not covers(taken, part))
 
 
 def excess(permissions: Sequence[Permission], reference: Sequence[Permission]) -> list[tuple[str, bool]]:
@@ -81,7 +81,7 @@ def excess(permissions: Sequence[Permission], reference: Sequence[Permission]) -
     beyond = []
     for data in (False, True):
         allowed = [pattern for block in reference for pattern in block.plane(data)[0]]
-        beyond += [(each, data) for block in permissions for each in block.reach(data) if not covers(allowed, each)]
+        beyond += [(part, data) for block in permissions for _, part in block.reach(data) if not covers(allowed, part)]
         withheld = {each.lower() for block in reference for each in block.plane(data)[1]}
         beyond += [
             (each, data)
@@ -93,11 +93,11 @@ def excess(permissions: Sequence[Permission], reference: Sequence[Permission]) -
 
 
 def reckless(permissions: Sequence[Permission]) -> list[str]:
-    """The wildcards that reach Microsoft.CognitiveServices. One that only reads settings (`…/read`) is not counted."""
+    """The wildcards, as the role spells them, that reach Microsoft.CognitiveServices. One that only reads settings (`…/read`) is not counted."""
     return [
         each
         for block in permissions
         for data in (False, True)
-        for each in block.reach(data)
-        if "*" in each and (data or not each.endswith("/read"))
+        for each, part in block.reach(data)
+        if "*" in part and (data or not part.endswith("/read"))
     ]

@@ -77,7 +77,8 @@ def access_matrix(snapshot: Snapshot, account_id: str) -> AccessMatrix:
     rows = sorted(_rows(entries), key=lambda row: (-len(row.cells), row.principal))
     shown = tuple(row for row in rows if row.cells)
     names = tuple(capability.name for capability in CAPABILITIES)
-    return AccessMatrix(account_id, names, shown, len(rows) - len(shown), below, tuple(dict.fromkeys(reader.gaps)))
+    gaps = tuple(dict.fromkeys(f"{gap.rstrip('.')}." for gap in reader.gaps))
+    return AccessMatrix(account_id, names, shown, len(rows) - len(shown), below, gaps)
 
 
 def _rows(entries: Iterable[Entry]) -> Iterator[Row]:
