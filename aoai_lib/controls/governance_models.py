@@ -182,6 +182,8 @@ def data_stays(facts: Facts) -> Verdict:
     required, regions = facts.requirements.residency, facts.requirements.allowed_regions
     if required == "any" and not regions:
         return not_applicable("The parameters require no residency.")
+    if not location:
+        return not_assessed("The account shows no region.")
     if regions and location not in {region(each) for each in regions}:
         return fails(f"The account is in the region “{location}”, which is not among the allowed ones.")
     if required == "any":
