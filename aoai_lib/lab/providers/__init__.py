@@ -11,6 +11,7 @@ from aoai_lib.lab.providers import (
     guardrails,
     monitor,
     network,
+    roles,
     subscriptions,
     workspaces,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "guardrails",
     "monitor",
     "network",
+    "roles",
     "subscriptions",
     "workspaces",
 ]

@@ -1,4 +1,4 @@
-"""Microsoft.Authorization: role assignments and definitions, deny assignments, eligibility (PIM), locks."""
+"""Microsoft.Authorization: role assignments, deny assignments, eligibility (PIM), locks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from aoai_lib.lab import errors, rbac
 from aoai_lib.lab.errors import ArmError
 from aoai_lib.lab.kinds import GET_ONLY, NO_PATCH, Kind, Paging, Query, View, Write, declare
 from aoai_lib.lab.paths import ArmPath, name_of, subscription_of
+from aoai_lib.lab.providers.roles import EQUALS, VERSIONS, definition_missing
 from aoai_lib.lab.rbac import ASSIGNMENTS, DEFINITIONS, DENIALS
 from aoai_lib.lab.shapes import Json, identifier, instant
 from aoai_lib.lab.store import Resource, Tenant
@@ -16,22 +17,10 @@ from aoai_lib.lab.store import Resource, Tenant
 ELIGIBLE = "Microsoft.Authorization/roleEligibilityScheduleInstances"
 ACTIVE = "Microsoft.Authorization/roleAssignmentScheduleInstances"
 LOCKS = "Microsoft.Authorization/locks"
-VERSIONS = (
-    "2015-07-01",
-    "2018-01-01-preview",
-    "2018-07-01",
-    "2018-09-01-preview",
-    "2020-04-01-preview",
-    "2020-08-01-preview",
-    "2020-10-01-preview",
-    "2022-04-01",
-    "2022-05-01-preview",
-)
 SCHEDULES = ("2020-10-01", "2020-10-01-preview", "2024-09-01-preview")
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
 _ASSIGNED_TO = re.compile(r"(assignedTo|asTarget)\(\s*'?([^')]*)'?\s*\)", re.IGNORECASE)
-_EQUALS = re.compile(r"(\w+)\s+eq\s+'([^']*)'", re.IGNORECASE)
 
 
 def seed(tenant: Tenant) -> None:
@@ -103,7 +92,7 @@ def _wanted(query: Query, resource: Resource, text: str) -> bool:
         asked = query.caller.object_id if function.lower() == "astarget" else who
         if principal not in query.tenant.memberships(asked):
             return False
-    for name, value in _EQUALS.findall(text):
+    for name, value in EQUALS.findall(text):
         key = {"principalid": "principalId", "type": "type", "rolename": "roleName"}.get(name.lower())
         if key and str(resource.properties.get(key, "")).lower() != value.lower():
             return False
@@ -141,7 +130,7 @@ def _write_assignment(write: Write) -> None:
     known = tenant.principal(str(own.get("principalId")))
     if not own.get("roleDefinitionId") or not rbac.permissions_of(tenant, own["roleDefinitionId"]):
         guid = name_of(str(own.get("roleDefinitionId") or ""))
-        raise _definition_missing(guid)
+        raise definition_missing(guid)
     if known is None and not own.get("principalType"):
         raise errors.bad_request(
             "PrincipalNotFound",
@@ -158,85 +147,6 @@ def _write_assignment(write: Write) -> None:
 def _no_assignment(path: ArmPath) -> ArmError:
     message = f"The role assignment '{path.names[-1]}' is not found."
     return ArmError(404, "RoleAssignmentNotFound", message, headers=errors.SERVICE)
-
-
-def _definition_missing(guid: str) -> ArmError:
-    message = f"The specified role definition with ID '{guid}' does not exist."
-    return ArmError(404, "RoleDefinitionDoesNotExist", message, headers=errors.SERVICE)
-
-
-def _show_definition(tenant: Tenant, resource: Resource, view: View) -> Json:
-    own = resource.properties
-    properties = _definition(own, own["assignableScopes"], "CustomRole")
-    properties |= {"createdOn": instant(resource.created), "updatedOn": instant(resource.changed)}
-    properties |= {"createdBy": identifier(resource.author), "updatedBy": identifier(resource.author)}
-    return {"properties": properties, "id": resource.id, "type": DEFINITIONS, "name": resource.name}
-
-
-def _definition(own: Json, scopes: Sequence[str], kind: str) -> Json:
-    blocks = ("actions", "notActions", "dataActions", "notDataActions")
-    extra = ("condition", "conditionVersion")
-    permissions = [
-        {name: list(entry.get(name) or []) for name in blocks}
-        | {name: entry[name] for name in extra if entry.get(name)}
-        for entry in own["permissions"]
-    ]
-    return {
-        "roleName": own["roleName"],
-        "type": kind,
-        "description": own.get("description"),
-        "assignableScopes": list(scopes),
-        "permissions": permissions,
-    }
-
-
-def _definitions(query: Query) -> Sequence[Json]:
-    """Built-in roles, and the custom ones that may be assigned at the scope."""
-    tenant, scope = query.tenant, query.path.scope
-    subscription = subscription_of(scope)
-    base = f"/subscriptions/{subscription}" if subscription else ""
-    text = next((value for key, value in query.options.items() if key.lower() == "$filter"), "")
-    levels = set(tenant.lineage(scope))
-    found: list[Json] = []
-    for guid, role in rbac.built_in_roles().items():
-        properties = _definition(role, ["/"], "BuiltInRole")
-        stamp = f"{role['created']}T00:00:00.0000000Z"
-        properties |= {"createdOn": stamp, "updatedOn": stamp, "createdBy": None, "updatedBy": None}
-        address = f"{base}/providers/{DEFINITIONS}/{guid}"
-        found.append({"properties": properties, "id": address, "type": DEFINITIONS, "name": guid})
-    for custom in tenant.of_type(DEFINITIONS):
-        scopes = {str(each).lower().rstrip("/") or "/" for each in custom.properties["assignableScopes"]}
-        below = any(each.startswith(scope.lower() + "/") for each in scopes)
-        if scopes & levels or (below and "atscopeandbelow()" in text.lower()):
-            found.append(_show_definition(tenant, custom, View(query.version)))
-    wanted = {name.lower(): value.lower() for name, value in _EQUALS.findall(text)}
-    return [
-        each
-        for each in found
-        if wanted.get("type", each["properties"]["type"].lower()) == each["properties"]["type"].lower()
-        and wanted.get("rolename", each["properties"]["roleName"].lower()) == each["properties"]["roleName"].lower()
-    ]
-
-
-def _write_definition(write: Write) -> None:
-    own = write.resource.properties
-    if write.seeding:
-        return
-    if not own.get("roleName") or not own.get("permissions") or not own.get("assignableScopes"):
-        message = "The role definition needs roleName, permissions and assignableScopes."
-        raise errors.bad_request("InvalidRoleDefinition", message)
-    own["type"] = "CustomRole"
-
-
-def _erase_definition(write: Write) -> None:
-    guid = write.resource.name.lower()
-    if any(name_of(each.properties["roleDefinitionId"]).lower() == guid for each in write.tenant.of_type(ASSIGNMENTS)):
-        message = "There are existing role assignments referencing role (code: RoleDefinitionHasAssignments)."
-        raise errors.bad_request("RoleDefinitionHasAssignments", message)
-
-
-def _no_definition(path: ArmPath) -> ArmError:
-    return _definition_missing(path.names[-1])
 
 
 def _show_denial(tenant: Tenant, resource: Resource, view: View) -> Json:
@@ -317,16 +227,6 @@ def _no_lock(path: ArmPath) -> ArmError:
     return ArmError(404, "LockNotFound", f"The lock '{path.names[-1]}' could not be found.")
 
 
-def _permissions(query: Query) -> Sequence[Json]:
-    """The caller's own permission blocks at a scope."""
-    blocks = ("actions", "notActions", "dataActions", "notDataActions")
-    return [
-        {name: list(entry.get(name) or []) for name in blocks}
-        for each in rbac.assignments_for(query.tenant, query.caller.object_id, query.path.scope)
-        for entry in rbac.permissions_of(query.tenant, each.properties["roleDefinitionId"])
-    ]
-
-
 declare(
     [
         Kind(
@@ -338,19 +238,6 @@ declare(
             extension=True,
             listed=lambda query: _reading(query, ASSIGNMENTS),
             missing=_no_assignment,
-            erase_body=True,
-            paging=Paging(20, "$skipToken"),
-        ),
-        Kind(
-            DEFINITIONS,
-            VERSIONS,
-            _show_definition,
-            items=_definitions,
-            methods=NO_PATCH,
-            write=_write_definition,
-            erase=_erase_definition,
-            extension=True,
-            missing=_no_definition,
             erase_body=True,
             paging=Paging(20, "$skipToken"),
         ),
@@ -374,6 +261,5 @@ declare(
             listed=_locks,
             missing=_no_lock,
         ),
-        Kind("Microsoft.Authorization/permissions", VERSIONS, items=_permissions, methods=GET_ONLY, extension=True),
     ]
 )
