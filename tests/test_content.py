@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import ACCOUNT, deployment, reading
-from conftest import ROOT
 from guardrail_samples import changed, entry, found, guarded, harms, model, policy, status, strict
 
 from aoai_lib.model import Snapshot, State, Status
 
-RECORDED = ROOT.parent / "shared" / "recorded" / "03_rai"
+RECORDED = Path(__file__).resolve().parents[2] / "shared" / "recorded" / "03_rai"
 FILTER_CONTROLS = ("CNT-01", "CNT-02", "CNT-03", "CNT-04", "CNT-05")
 EVERY = (*FILTER_CONTROLS, "CNT-06", "CNT-09")
 

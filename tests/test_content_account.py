@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import ACCOUNT, account, reading, snapshot
-from conftest import ROOT, collect
 from guardrail_samples import changed, found, guarded, harms, model, policy, status, strict
 
 from aoai_lib.collect import items
 from aoai_lib.collect.content import SOURCES
-from aoai_lib.evidence.store import Evidence
-from aoai_lib.lab.server import Lab
 from aoai_lib.model import Snapshot, State, Status
 
-RECORDED = ROOT.parent / "shared" / "recorded" / "03_rai"
+RECORDED = Path(__file__).resolve().parents[2] / "shared" / "recorded" / "03_rai"
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.NOT_ASSESSED
 
 
@@ -141,12 +139,10 @@ def test_the_recorded_switch() -> None:
     assert status(snapshot(defender_for_ai=answer), "CNT-11") is PASS
 
 
-def test_reads_are_few_and_ask_for_entries_of_bound_blocklists_only(lab: Lab) -> None:
-    evidence = Evidence()
-    sample = collect(lab, "mixed", evidence)
-    for source, per_account in (("rai_blocklists", 1), ("defender_for_ai", 1)):
-        assert len(list(sample.of(source))) == per_account * len(list(sample.of("account")))
-    asked = {each.scope.rpartition("/")[2] for each in sample.of("rai_blocklist_items")}
+def test_reads_are_few_and_ask_for_entries_of_bound_blocklists_only(mixed: Snapshot) -> None:
+    accounts = len(list(mixed.of("account")))
+    assert [len(list(mixed.of(source))) for source in ("rai_blocklists", "defender_for_ai")] == [accounts, accounts]
+    asked = {each.scope.rpartition("/")[2] for each in mixed.of("rai_blocklist_items")}
     assert asked == {"canary"}
     assert {each.permission for each in SOURCES} == {
         "Microsoft.CognitiveServices/accounts/raiBlocklists/read",
