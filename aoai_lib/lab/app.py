@@ -7,6 +7,7 @@ Sign-in and metadata answer for everybody; ``/subscriptions``, ``/providers`` an
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,7 @@ class Application:
         self.faults = faults_
         self.latency_ms = latency_ms
         self.requests: list[Received] = []
+        self._changing = threading.RLock()  # answers are made in worker threads, state is changed by one at a time
         self.transports: dict[tuple[str, int], Any] = {}
 
     def behind(self, listener: str) -> Any:
@@ -80,7 +82,8 @@ class Application:
         path = request.url.path
         try:
             if path.startswith(("/subscriptions", "/providers/", "/tenants")):
-                return self._manage(request, body)
+                with self._changing:
+                    return self._manage(request, body)
             if path.startswith("/v1/workspaces/"):
                 tenant, caller = self.issuer.verify(request.headers.get("authorization"), LOGS)
                 answer = logqueries.handle(tenant, caller, request.method, path, _options(request), _json(body))
@@ -88,7 +91,8 @@ class Application:
             found = metadata.handle(self.issuer, request.method, path, _options(request), request.headers, body)
             if found is not None:
                 return _respond(200, found)
-            reply = dataplane.handle(self.tenants, self.issuer, dataplane.Call.of(request, body, listener))
+            with self._changing:
+                reply = dataplane.handle(self.tenants, self.issuer, dataplane.Call.of(request, body, listener))
             return _raw(reply.status, reply.headers, reply.body)
         except SignInError as error:
             return _respond(error.status, error.body)

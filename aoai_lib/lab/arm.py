@@ -198,8 +198,8 @@ def _next_link(kind: Kind, query: Query, offset: int) -> str:
 
 def _change(kind: Kind, query: Query, method: str, action: str, body: object) -> Answer:
     tenant, path, caller = query.tenant, query.path, query.caller
-    payload = body if isinstance(body, dict) else {}
-    role = str((payload.get("properties") or {}).get("roleDefinitionId") or "") if method == "PUT" else ""
+    properties = body.get("properties") if isinstance(body, dict) else None
+    role = str(properties.get("roleDefinitionId") or "") if isinstance(properties, dict) and method == "PUT" else ""
     if method == "DELETE" and (assignment := tenant.find(path.text)) is not None:
         role = str(assignment.body.get("properties", {}).get("roleDefinitionId") or "")
     rbac.demand(tenant, caller, _action(kind, method, action), path.text, role=role)
@@ -214,7 +214,7 @@ def _change(kind: Kind, query: Query, method: str, action: str, body: object) ->
         return _act(kind, query, action, body)
     if method == "DELETE":
         return _delete(kind, query)
-    if not isinstance(body, dict):
+    if not isinstance(body, dict) or not isinstance(body.get("properties", {}), dict):
         raise errors.bad_request(
             "InvalidRequestContent", "The request content was invalid and could not be deserialized."
         )

@@ -75,6 +75,12 @@ def test_a_child_of_nothing_cannot_be_written(visit):
     assert error_of(answer) == (404, "ParentResourceNotFound")
 
 
+@pytest.mark.parametrize("body", [[], "text", {"properties": []}])
+def test_a_body_that_is_no_resource_is_refused(visit, body):
+    answer = visit("hardened").send("PUT", f"{CLAIMS}/raiBlocklists/x", json=body)
+    assert error_of(answer) == (400, "InvalidRequestContent")
+
+
 def test_a_computed_list_takes_no_writes(visit):
     answer = visit("hardened").send("PUT", f"{CLAIMS}/privateLinkResources/account", json={})
     assert (answer.status_code, answer.json()["Message"]) == (
