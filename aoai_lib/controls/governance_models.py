@@ -69,7 +69,10 @@ def _is(entry: object, wanted: tuple[str, str, str]) -> bool:
     model = entry.get("model") if isinstance(entry, dict) else None
     if not isinstance(model, dict):
         return False
-    return tuple(str(model.get(key) or "").lower() for key in ("format", "name", "version")) == wanted
+    kind, name, version = (model.get(key) for key in ("format", "name", "version"))
+    if not (isinstance(version, str) and version.lower() == wanted[2] and isinstance(name, str)):
+        return False
+    return name.lower() == wanted[1] and isinstance(kind, str) and kind.lower() == wanted[0]
 
 
 def _model(deployment: View) -> tuple[str, str, str]:

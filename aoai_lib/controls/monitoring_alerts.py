@@ -9,7 +9,7 @@ from typing import Final
 from aoai_lib.controls import Verdict, breaking, control, fails, passes
 from aoai_lib.controls.monitoring_changes import CHANGES, reported
 from aoai_lib.controls.monitoring_logs import METRICS, account_logs, activity_logs
-from aoai_lib.controls.monitoring_queries import Query
+from aoai_lib.controls.monitoring_queries import understand
 from aoai_lib.controls.monitoring_rules import ACTIVITY, LOG, METRIC, Lacks, Search, containers, subscription_in
 from aoai_lib.controls.monitoring_signals import changes, exported_metric, key_use, metric, new_caller
 from aoai_lib.facts import Facts, View
@@ -50,6 +50,8 @@ def _log_scopes(search: Search, logs: dict[str, set[str]], category: str) -> lis
     """What a log rule can name to see the category: nothing where no workspace receives it."""
     subject = search.facts.subject
     workspaces = [workspace for workspace, sent in logs.items() if category in sent]
+    if not workspaces and category != METRICS:
+        search.lacking.append(f"no workspace receives the category {category}, which a log alert would have to read")
     search.listed(LOG, dict.fromkeys([subject.subscription, *map(subscription_in, workspaces)]))
     return [*containers(subject.account), *workspaces] if workspaces else []
 
@@ -188,7 +190,7 @@ def changes_alert(facts: Facts) -> Verdict:
     search.listed(ACTIVITY, [facts.subject.subscription])
     for rule in search.fit(LOG, _log_scopes(search, activity_logs(facts), "Administrative"), changes(CHANGES)):
         for condition in rule.each("properties.criteria.allOf"):
-            covered |= Query(condition.text("query")).operations(CHANGES)
+            covered |= understand(condition.text("query")).operations(CHANGES)
         count += 1
     if covered == CHANGES:
         return passes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from aoai_lib.facts import View
@@ -33,6 +34,8 @@ CHANGES: Final = frozenset(
 )
 """Operations that change deployments or how the account is protected, and the two on keys. Lower case."""
 
+_OF_ACCOUNT: Final = ("resourceid", "resourcegroup")
+"""Fields whose answer depends on the account."""
 _HAPPENED: Final = frozenset({"started", "accepted", "succeeded", "success"})
 
 
@@ -48,16 +51,22 @@ def reported(rule: View, account: str) -> frozenset[str]:
 
 def _passing(leaf: View, account: str) -> frozenset[str]:
     """The operations that one condition lets through. A field that is not known here may let nothing through."""
-    values = {value.lower() for value in (leaf.text("equals"), *leaf.texts("containsAny")) if value}
-    test = _TESTS.get(leaf.text("field").lower())
-    return frozenset(each for each in CHANGES if test(each, values, account.lower())) if test else frozenset()
+    field = leaf.text("field").lower()
+    values = frozenset(value.lower() for value in (leaf.text("equals"), *leaf.texts("containsAny")) if value)
+    return _let_through(field, values, account.lower() if field in _OF_ACCOUNT else "")
+
+
+@lru_cache(maxsize=1024)
+def _let_through(field: str, values: frozenset[str], account: str) -> frozenset[str]:
+    test = _TESTS.get(field)
+    return frozenset(each for each in CHANGES if test(each, values, account)) if test else frozenset()
 
 
 def _type_of(operation: str) -> str:
     return operation.removesuffix("/action").rpartition("/")[0]
 
 
-_TESTS: Final[dict[str, Callable[[str, set[str], str], bool]]] = {
+_TESTS: Final[dict[str, Callable[[str, frozenset[str], str], bool]]] = {
     "category": lambda operation, values, account: "administrative" in values,
     "operationname": lambda operation, values, account: operation in values,
     "status": lambda operation, values, account: bool(values & _HAPPENED),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cached_property, lru_cache
 from typing import Final
 
 _COMMENT: Final = re.compile(r"(^|\s)//[^\n]*")
@@ -39,11 +40,18 @@ _ACCOUNT: Final = re.compile(r"/accounts/([^/\"'\s]+)", re.IGNORECASE)
 _RESOURCE: Final = re.compile(r"\bresource\s*(?:==|=~)\s*[\"']([^\"']+)[\"']", re.IGNORECASE)
 
 
+@lru_cache(maxsize=1024)
+def understand(text: str) -> Query:
+    """The query, understood once: the same rule is looked at for every account that it covers."""
+    return Query(text)
+
+
 class Query:
     """The text of a log alert's query, without comments."""
 
     def __init__(self, text: str) -> None:
         self.text = _COMMENT.sub(" ", text)
+        self._operations: dict[frozenset[str], frozenset[str]] = {}
 
     def _has(self, pattern: str) -> bool:
         return re.search(pattern, self.text, re.IGNORECASE) is not None
@@ -60,7 +68,7 @@ class Query:
                 named |= {name.lower() for name in _ACCOUNT.findall(quoted)}
         return not named or account.lower() in named
 
-    @property
+    @cached_property
     def reads_calls(self) -> bool:
         """Whether it reads the rows of inference calls: AzureDiagnostics, category RequestResponse or any category."""
         categories = [each for found in _CATEGORY.findall(self.text) for each in _quoted(found)]
@@ -68,7 +76,7 @@ class Query:
             not categories or "requestresponse" in {each.lower() for each in categories}
         )
 
-    @property
+    @cached_property
     def watches_keys(self) -> bool:
         """Whether it finds calls made with a key: those that succeeded with an empty `objectId`.
 
@@ -82,19 +90,19 @@ class Query:
         succeeded = not _RESULT.search(self.text) or _SUCCESS.search(self.text) is not None
         return self.reads_calls and found and succeeded
 
-    @property
+    @cached_property
     def watches_new_callers(self) -> bool:
         """Whether it compares callers (`objectId` or `CallerIPAddress`) with those of a time before."""
         caller = self._has(r"\bobjectid\b|\bcalleripaddress\b")
         return self.reads_calls and caller and _BASELINE.search(self.text) is not None
 
-    @property
+    @cached_property
     def reach(self) -> float | None:
         """The furthest look back that the query asks for by `ago()`, in minutes; None where it asks for none."""
         spans = [float(number) * _AGO_UNIT[unit.lower()] for number, unit in _AGO.findall(self.text)]
         return max(spans) if spans else None
 
-    @property
+    @cached_property
     def bin(self) -> float | None:
         """The time slices that the query counts by, in minutes; None where it makes none."""
         found = _BIN.search(self.text)
@@ -105,17 +113,20 @@ class Query:
         quoted = {each.lower() for each in _quoted(self.text)}
         return self.reads("AzureMetrics") and any(metric.lower() in quoted for metric in metrics)
 
-    @property
+    @cached_property
     def threshold(self) -> float | None:
         """The only number that a summarised value is compared with (`| where Total > 20`); None without or with several."""
         found = _THRESHOLD.findall(self.text.lower().rpartition("summarize")[2]) if self._has("summarize") else []
         return float(found[0]) if len(found) == 1 else None
 
     def operations(self, wanted: frozenset[str]) -> frozenset[str]:
-        """Which of these ARM operations (lower case) the query over AzureActivity reports.
+        """Which of these ARM operations (lower case) the query over AzureActivity reports."""
+        if wanted not in self._operations:
+            self._operations[wanted] = self._reported(wanted)
+        return self._operations[wanted]
 
-        Rows hold operations in upper case, so a case-sensitive `==` or `in` with another spelling finds nothing.
-        """
+    def _reported(self, wanted: frozenset[str]) -> frozenset[str]:
+        """Rows hold operations in upper case, so a case-sensitive `==` or `in` with another spelling finds nothing."""
         statuses = {each.lower() for found in _STATUS.findall(self.text) for each in _quoted(found)}
         negated = self._has(r"\boperationname(?:value)?\s*!")
         if not self.reads("AzureActivity") or negated or (statuses and not statuses & _DONE):

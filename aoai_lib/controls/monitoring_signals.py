@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from aoai_lib.controls.monitoring_queries import Query
+from aoai_lib.controls.monitoring_queries import Query, understand
 from aoai_lib.controls.monitoring_rules import Lacks, containers, minutes
 from aoai_lib.facts import Facts, View
 
@@ -96,7 +96,7 @@ def _log(watches: Callable[[Query], bool], rest: Callable[[View, View, Query, fl
         if rule.text("kind", "LogAlert").lower() != "logalert":
             return None
         conditions = list(rule.each("properties.criteria.allOf"))
-        queries = [Query(condition.text("query")) for condition in conditions]
+        queries = [understand(condition.text("query")) for condition in conditions]
         if not any(watches(query) for query in queries):
             return None
         if len(conditions) > 1:
