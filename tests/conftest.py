@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from tenants import TENANTS, collect
 
-from aoai_lib import run
-from aoai_lib.evidence.store import Evidence
-from aoai_lib.fleet import environment
 from aoai_lib.lab.server import Lab, load_worlds
 from aoai_lib.model import Snapshot
-from aoai_lib.parameters import load
-
-ROOT = Path(__file__).resolve().parent.parent
-TENANTS = ("hardened", "exposed", "mixed")
 
 
 @pytest.fixture(scope="session")
@@ -23,12 +16,6 @@ def lab() -> Iterator[Lab]:
     """The lab with its three tenants. Tests only read from it; one that writes starts its own."""
     with Lab(load_worlds(TENANTS)) as served:
         yield served
-
-
-def collect(lab: Lab, tenant: str, evidence: Evidence | None = None) -> Snapshot:
-    """Everything about a tenant of the lab, through the real SDKs."""
-    with environment(lab.environment(tenant)):
-        return run.collect(load(ROOT / "parameters" / f"{tenant}.yaml"), run.EVERYTHING, evidence or Evidence())
 
 
 @pytest.fixture(scope="session")

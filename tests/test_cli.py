@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from conftest import ROOT
+from tenants import ROOT
 
 from aoai_lib.cli import main
 from aoai_lib.controls import catalogue

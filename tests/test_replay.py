@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, collect
+from tenants import ROOT, collect
 
 from aoai_lib import run
 from aoai_lib.assess import judge

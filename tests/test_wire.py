@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from azure.core.rest import HttpRequest
 from builders import SUBSCRIPTION
-from conftest import ROOT, collect
+from tenants import ROOT, collect
 
 from aoai_lib import run
 from aoai_lib.azure import clouds, credentials
