@@ -328,6 +328,12 @@ def test_a_log_alert_is_blind_without_the_category() -> None:
     assert verdict("MON-07", blind, queries=[query(KEYS)]).status == "fail"
 
 
+def test_settings_that_were_cut_off_leave_a_missing_rule_open() -> None:
+    cut = reading("diagnostic_settings", ACCOUNT, exported()[0].value, State.PARTIAL)
+    assert verdict("MON-07", cut, queries=[query(KEYS)]).status == "pass"
+    assert verdict("MON-07", cut).status == "not_assessed"
+
+
 def test_a_rule_in_the_subscription_of_a_central_workspace_is_found() -> None:
     rule = query(KEYS, scopes=[CENTRAL])
     elsewhere = reading("scheduled_query_rules", OTHER_SUBSCRIPTION, [rule])

@@ -98,6 +98,18 @@ def test_a_workspace_that_may_not_be_read_still_receives() -> None:
     assert verdict("MON-01", denied, diagnostic_settings=[setting(ALL_LOGS)]).status == "pass"
 
 
+def test_a_list_of_settings_that_was_cut_off_proves_what_it_holds_and_nothing_else() -> None:
+    def cut(logs: Any) -> Reading:
+        return reading("diagnostic_settings", ACCOUNT, [setting(logs, METRICS)], State.PARTIAL)
+
+    assert verdict("MON-01", cut(ALL_LOGS)).status == "pass"
+    assert verdict("MON-01", cut(EVERY[:3])).status == "not_assessed"
+    assert verdict("MON-02", cut([])).status == "pass"
+    assert verdict("MON-02", reading("diagnostic_settings", ACCOUNT, [], State.PARTIAL)).status == "not_assessed"
+    activity = reading("subscription_diagnostic_settings", SUBSCRIPTION, [], State.PARTIAL)
+    assert verdict("MON-05", activity).status == "not_assessed"
+
+
 def test_settings_that_were_denied_are_not_assessed_and_name_the_permission() -> None:
     denied = reading(
         "diagnostic_settings", ACCOUNT, None, State.DENIED, reason="GET x answered 403",

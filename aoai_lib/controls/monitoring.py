@@ -70,11 +70,12 @@ def logs_reach_a_workspace(facts: Facts) -> Verdict:
     """
     reached = account_logs(facts)
     logged = {workspace: sent - {METRICS} for workspace, sent in reached.items() if sent - {METRICS}}
-    if not logged:
-        return fails("No enabled log category of the account goes to a Log Analytics workspace.")
     whole = [workspace for workspace, sent in logged.items() if sent.issuperset(REQUIRED)]
     if whole:
         return passes(f"Audit, request, trace and usage logs go to the workspace “{workspace_name(whole[0])}”.")
+    reached.require_all()
+    if not logged:
+        return fails("No enabled log category of the account goes to a Log Analytics workspace.")
     nearest = max(logged, key=lambda workspace: len(logged[workspace].intersection(REQUIRED)))
     missing = ", ".join(name for name in REQUIRED if name not in logged[nearest])
     if len(logged) > 1:
@@ -103,9 +104,11 @@ def metrics_reach_a_workspace(facts: Facts) -> Verdict:
     AllMetrics has to be enabled in a setting with a workspace. The service lists it as disabled where nobody chose it.
     Exported metrics lose their dimensions, so alerts by deployment belong on the metric itself: MON-06, MON-09.
     """
-    reached = [workspace for workspace, sent in account_logs(facts).items() if METRICS in sent]
-    if reached:
-        return passes(f"Metrics go to the workspace “{workspace_name(reached[0])}”.")
+    reached = account_logs(facts)
+    whole = [workspace for workspace, sent in reached.items() if METRICS in sent]
+    if whole:
+        return passes(f"Metrics go to the workspace “{workspace_name(whole[0])}”.")
+    reached.require_all()
     return fails("The metrics of the account are not sent to a Log Analytics workspace.")
 
 
@@ -139,16 +142,20 @@ def tables_are_kept(facts: Facts) -> Verdict:
     retentionPolicy inside a diagnostic setting is not looked at: it never applied to workspaces.
     """
     days = facts.requirements.retention_days
-    logged = {workspace: sent for workspace, sent in account_logs(facts).items() if sent - {METRICS}}
+    own, activity = account_logs(facts), activity_logs(facts)
+    logged = {workspace: sent for workspace, sent in own.items() if sent - {METRICS}}
     if not logged:
+        own.require_all()
         return fails(f"No logs of the account are kept in a workspace, and {days} days are required.")
-    exported = {workspace: sent for workspace, sent in activity_logs(facts).items() if "Administrative" in sent}
+    exported = {workspace: sent for workspace, sent in activity.items() if "Administrative" in sent}
     shortest = float("inf")
-    for source, table, workspaces in (
-        ("diagnostics_table", "AzureDiagnostics", logged),
-        ("activity_table", "AzureActivity", exported),
+    for source, table, workspaces, listed in (
+        ("diagnostics_table", "AzureDiagnostics", logged, own),
+        ("activity_table", "AzureActivity", exported, activity),
     ):
         kept = max((_kept(facts, source, workspace) for workspace in workspaces), default=float("inf"))
+        if kept < days or not workspaces:
+            listed.require_all()
         if kept < days:
             return fails(f"Table {table} in {_names(workspaces)} is kept for {kept:g} days, and {days} are required.")
         shortest = min(shortest, kept)
@@ -203,6 +210,7 @@ def activity_log_is_exported(facts: Facts) -> Verdict:
     exported = activity_logs(facts)
     whole = [workspace for workspace, sent in exported.items() if "Administrative" in sent]
     if not whole:
+        exported.require_all()
         if exported:
             return fails(f"The activity log's category Administrative is not sent to {_names(exported)}.")
         return fails("The activity log of the subscription is not sent to a Log Analytics workspace.")

@@ -8,7 +8,7 @@ from typing import Final
 
 from aoai_lib.controls import Verdict, breaking, control, fails, passes
 from aoai_lib.controls.monitoring_changes import CHANGES, reported
-from aoai_lib.controls.monitoring_logs import METRICS, account_logs, activity_logs
+from aoai_lib.controls.monitoring_logs import METRICS, Destinations, account_logs, activity_logs
 from aoai_lib.controls.monitoring_queries import understand
 from aoai_lib.controls.monitoring_rules import ACTIVITY, LOG, METRIC, Lacks, Search, containers, subscription_in
 from aoai_lib.controls.monitoring_signals import changes, exported_metric, key_use, metric, new_caller
@@ -41,14 +41,14 @@ def _on_metric(facts: Facts, metrics: Iterable[str], limit: float, base: float) 
     return search, found
 
 
-def _on_logs(search: Search, logs: dict[str, set[str]], category: str, judge: Lacks) -> View | None:
+def _on_logs(search: Search, logs: Destinations, category: str, judge: Lacks) -> View | None:
     """A log rule over the workspaces that receive a category, or over the account, its group or its subscription."""
     return next(search.fit(LOG, _log_scopes(search, logs, category), judge), None)
 
 
-def _log_scopes(search: Search, logs: dict[str, set[str]], category: str) -> list[str]:
+def _log_scopes(search: Search, logs: Destinations, category: str) -> list[str]:
     """What a log rule can name to see the category: nothing where no workspace receives it."""
-    subject = search.facts.subject
+    subject, search.unread = search.facts.subject, search.unread or logs.unread
     workspaces = [workspace for workspace, sent in logs.items() if category in sent]
     if not workspaces and category != METRICS:
         search.lacking.append(f"no workspace receives the category {category}, which a log alert would have to read")

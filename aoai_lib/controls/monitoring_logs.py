@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from aoai_lib.facts import Facts, View
+from aoai_lib.facts import Facts, NotCollectedError, View
 from aoai_lib.model import State
 
 METRICS: Final = "AllMetrics"
@@ -21,19 +21,36 @@ _SPELLING: Final = {name.lower(): name for name in EVERYTHING}
 _GROUPS: Final = {"alllogs": EVERYTHING, "audit": frozenset({"Audit"})}
 
 
-def destinations(facts: Facts, settings: View) -> dict[str, set[str]]:
+class Destinations(dict[str, set[str]]):
     """Workspace id (lower case) → the log categories, and `AllMetrics`, that reach it.
+
+    `unread` is set where the list of settings may hold more: what was found counts, what was not found proves nothing.
+    """
+
+    unread: NotCollectedError | None = None
+
+    def require_all(self) -> None:
+        """Raise `NotCollectedError` where there may be more destinations than these."""
+        if self.unread is not None:
+            raise self.unread
+
+
+def destinations(facts: Facts, settings: View) -> Destinations:
+    """What the diagnostic settings send where.
 
     A disabled category, a setting without a workspace and a workspace that no longer exists count for nothing. The
     `retentionPolicy` of a setting is not looked at: it never applied to workspaces and has been dead since 2025-09-30.
     """
-    found: dict[str, set[str]] = {}
-    for setting in settings.each():
-        workspace = setting.text("properties.workspaceId").strip("/").lower()
-        if workspace:
-            sent = set(_sent(setting))
-            if sent and exists(facts, f"/{workspace}"):
-                found.setdefault(f"/{workspace}", set()).update(sent)
+    found = Destinations()
+    try:
+        for setting in settings.each():
+            workspace = setting.text("properties.workspaceId").strip("/").lower()
+            if workspace:
+                sent = set(_sent(setting))
+                if sent and exists(facts, f"/{workspace}"):
+                    found.setdefault(f"/{workspace}", set()).update(sent)
+    except NotCollectedError as more:  # the list was cut off: its end is no reason to forget its beginning
+        found.unread = more
     return found
 
 
@@ -67,11 +84,11 @@ def workspace_name(workspace: str) -> str:
     return workspace.rpartition("/")[2]
 
 
-def account_logs(facts: Facts) -> dict[str, set[str]]:
+def account_logs(facts: Facts) -> Destinations:
     """What of the account's logs and metrics reaches which workspace."""
     return destinations(facts, facts.of_account("diagnostic_settings"))
 
 
-def activity_logs(facts: Facts) -> dict[str, set[str]]:
+def activity_logs(facts: Facts) -> Destinations:
     """What of the subscription's activity log reaches which workspace."""
     return destinations(facts, facts.of_subscription("subscription_diagnostic_settings"))
