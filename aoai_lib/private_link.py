@@ -6,6 +6,7 @@ can't be known. What is known not to exist comes back as None.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from typing import Final
 
@@ -213,3 +214,27 @@ def peered_networks(network: View) -> list[str]:
         if peering.text("properties.peeringState").lower() == "connected"
         and peering.flag("properties.allowVirtualNetworkAccess", True)
     ]
+
+
+def asks_through(facts: Facts, network: str, linked: set[str]) -> bool:
+    """Whether all of a network's own DNS servers stand in linked networks, so that it needs no link. False where unknown."""
+    try:
+        found = virtual_network(facts, network)
+        servers = found.texts("properties.dhcpOptions.dnsServers") if found is not None else []
+        ranges = [prefix for each in sorted(linked) for prefix in _prefixes(facts, each)] if servers else []
+    except NotCollectedError:
+        # The missing link is a fact without this answer, which could only have excused it.
+        return False
+    return bool(servers) and all(any(_within(server, prefix) for prefix in ranges) for server in servers)
+
+
+def _prefixes(facts: Facts, network: str) -> list[str]:
+    found = virtual_network(facts, network)
+    return found.texts("properties.addressSpace.addressPrefixes") if found is not None else []
+
+
+def _within(address: str, prefix: str) -> bool:
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(prefix, strict=False)
+    except ValueError:
+        return False

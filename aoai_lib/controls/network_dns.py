@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from aoai_lib.model import ABSENT, Kind, Reading, Severity, Status
 from aoai_lib.private_link import (
     APPROVED,
     PUBLIC_PREFIX,
+    asks_through,
     connections,
     endpoint_addresses,
     endpoint_of,
@@ -120,6 +120,7 @@ def records_current(facts: Facts) -> Verdict:
     if not host:
         return not_applicable("The account has no custom subdomain, so there is no name to record: see NET-10.")
     count = 0
+    problems = []
     for each in _candidates(facts, connection):
         count += 1
         public = f"{host}.{each.name.removeprefix(PUBLIC_PREFIX)}"
@@ -132,7 +133,9 @@ def records_current(facts: Facts) -> Verdict:
         if all(wrong) and each.unread is not None:
             raise NotCollectedError(each.unread)
         if all(wrong):
-            return fails(next(iter(wrong), f"{_no_zone(each.name)} that could hold a record for “{host}”."))
+            problems.append(next(iter(wrong), f"{_no_zone(each.name)} that could hold a record for “{host}”"))
+    if problems:
+        return fails(f"{'; '.join(problems)}.")
     if not count:
         return not_assessed(_UNTOLD)
     return passes(f"“{host}” leads to the endpoint's address in each of the {count} required zone(s).")
@@ -147,15 +150,15 @@ def _wrong_record(facts: Facts, zone: str, host: str, public: str, held: set[str
     shown = f"The zone “{name_of(zone)}”"
     recorded = record_addresses(facts, zone, host)
     if recorded is None:
-        return f"{shown} has no record for “{host}”."
+        return f"{shown} has no record for “{host}”"
     if not recorded & held:
         kept = " and ".join(sorted(recorded)) or "nothing"
-        return f"{shown} sends “{host}” to {kept}, and the endpoint has {' and '.join(sorted(held))}."
+        return f"{shown} sends “{host}” to {kept}, and the endpoint has {' and '.join(sorted(held))}"
     strange = recorded - held
     if strange:
         strange -= _other_addresses(facts, public)
     if strange:
-        return f"{shown} also sends “{host}” to {' and '.join(sorted(strange))}, which no endpoint of the account has."
+        return f"{shown} also sends “{host}” to {' and '.join(sorted(strange))}, which no endpoint of the account has"
     return ""
 
 
@@ -241,30 +244,6 @@ def _networks_linked(facts: Facts, own: str, linked: dict[str, set[str]]) -> Ver
 
 def _unlinked(facts: Facts, network: str, linked: dict[str, set[str]]) -> str:
     for name, networks in linked.items():
-        if network.lower() not in networks and not _asks_through(facts, network, networks):
+        if network.lower() not in networks and not asks_through(facts, network, networks):
             return f"The zone “{name}” is not linked to “{name_of(network)}”"
     return ""
-
-
-def _asks_through(facts: Facts, network: str, linked: set[str]) -> bool:
-    """Whether all of a network's own DNS servers stand in linked networks. False where that isn't known."""
-    try:
-        found = virtual_network(facts, network)
-        servers = found.texts("properties.dhcpOptions.dnsServers") if found is not None else []
-        ranges = [prefix for each in sorted(linked) for prefix in _prefixes(facts, each)] if servers else []
-    except NotCollectedError:
-        # The missing link is a fact without this answer, which could only have excused it.
-        return False
-    return bool(servers) and all(any(_within(server, prefix) for prefix in ranges) for server in servers)
-
-
-def _prefixes(facts: Facts, network: str) -> list[str]:
-    found = virtual_network(facts, network)
-    return found.texts("properties.addressSpace.addressPrefixes") if found is not None else []
-
-
-def _within(address: str, prefix: str) -> bool:
-    try:
-        return ipaddress.ip_address(address) in ipaddress.ip_network(prefix, strict=False)
-    except ValueError:
-        return False
