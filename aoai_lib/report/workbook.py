@@ -53,7 +53,10 @@ def _summary(run: Run, document: Document) -> list[Table]:
 
 
 def _findings(document: Document) -> Table:
-    rows = [tuple(words(row[name]) if name == "status" else row[name] for name in COLUMNS) for row in map(flat, document["findings"])]
+    rows = [
+        tuple(words(row[name]) if name == "status" else row[name] for name in COLUMNS)
+        for row in map(flat, document["findings"])
+    ]
     return Table("", COLUMNS, rows)
 
 
