@@ -36,7 +36,8 @@ def name_of(arm_id: str) -> str:
 
 def network_of(subnet: str) -> str:
     """The id of the virtual network that a subnet's id lies in."""
-    return subnet.partition("/subnets/")[0]
+    head, _, _ = subnet.lower().partition("/subnets/")
+    return subnet[: len(head)]
 
 
 def _is_gone(reading: Reading) -> bool:

@@ -122,7 +122,7 @@ def _foreign_networks(readings: Readings) -> Iterable[str]:
     for account in items(readings, "account"):
         rules = _entries(account, "properties", "networkAcls", "virtualNetworkRules")
         subnets.extend(_inner(rule, "id") for rule in rules)
-    networks = dict.fromkeys(subnet.partition("/subnets/")[0] for subnet in _texts(subnets))
+    networks = dict.fromkeys(subnet[: len(subnet.lower().partition("/subnets/")[0])] for subnet in _texts(subnets))
     return _unlisted(readings, "virtual_network", "virtual_networks", networks)
 
 

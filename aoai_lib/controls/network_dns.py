@@ -121,6 +121,7 @@ def records_current(facts: Facts) -> Verdict:
         return not_applicable("The account has no custom subdomain, so there is no name to record: see NET-10.")
     count = 0
     problems = []
+    unread: Reading | None = None
     for each in _candidates(facts, connection):
         count += 1
         public = f"{host}.{each.name.removeprefix(PUBLIC_PREFIX)}"
@@ -131,11 +132,13 @@ def records_current(facts: Facts) -> Verdict:
             )
         wrong = [_wrong_record(facts, zone, host, public, held) for zone in each.zones]
         if all(wrong) and each.unread is not None:
-            raise NotCollectedError(each.unread)
-        if all(wrong):
+            unread = unread or each.unread
+        elif all(wrong):
             problems.append(next(iter(wrong), f"{_no_zone(each.name)} that could hold a record for “{host}”"))
     if problems:
         return fails(f"{'; '.join(problems)}.")
+    if unread is not None:
+        raise NotCollectedError(unread)
     if not count:
         return not_assessed(_UNTOLD)
     return passes(f"“{host}” leads to the endpoint's address in each of the {count} required zone(s).")
