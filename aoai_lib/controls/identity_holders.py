@@ -119,9 +119,10 @@ def strangers(facts: Facts, asked: Mapping[Capability, Collection[str]]) -> list
 
     def gives(assignment: Assignment) -> bool:
         barred = [capability for capability, admitted in asked.items() if assignment.principal not in admitted]
+        effective = any(_effective(facts, own, assignment, capability) for capability in barred)
         if barred:
             judged.setdefault(assignment.role, assignment)
-        return any(_effective(facts, own, assignment, capability) for capability in barred)
+        return effective
 
     search = Search(facts)
     search.among(gives)
@@ -169,8 +170,11 @@ def cite_roles(facts: Facts, assignments: Iterable[Assignment]) -> None:
 
 
 def each_principal(assignments: Iterable[Assignment]) -> list[Assignment]:
-    """One assignment for each principal: its first, and an active one before an eligible one."""
-    return list({each.principal: each for each in reversed(list(assignments))}.values())[::-1]
+    """The first assignment of each principal."""
+    first: dict[str, Assignment] = {}
+    for each in assignments:
+        first.setdefault(each.principal, each)
+    return list(first.values())
 
 
 def several(count: int, one: str, many: str) -> str:
