@@ -22,12 +22,9 @@ from aoai_lib.evidence.store import Evidence
 from aoai_lib.folder import RunFolder, new_run_id
 from aoai_lib.model import InputError, Json, PlaybookError, State
 from aoai_lib.parameters import Parameters
-from aoai_lib.run import CHAPTERS, EVERYTHING, RUN_VARIABLE, Chapter, Run, collect
+from aoai_lib.run import CHAPTERS, EVERYTHING, FLEET, OUT_VARIABLE, RUN_VARIABLE, Chapter, Run, collect
 
 NOTEBOOKS: Final = Path(__file__).resolve().parent.parent / "notebooks"
-OUT_VARIABLE: Final = "AOAI_OUT"
-"""Environment variable that names the folder whose runs the fleet overview shows."""
-FLEET: Final = "06_fleet_overview"
 
 Progress = Callable[[str, str, float], None]
 """Called with the tenant, what is being done, and how much of it all is done (0 to 1)."""

@@ -19,14 +19,21 @@ from aoai_lib.controls import Control, catalogue
 from aoai_lib.evidence import snapshots
 from aoai_lib.model import Finding, InputError, Json, Phase, Snapshot
 from aoai_lib.parameters import Parameters, parse
+from aoai_lib.report import checklist, figures, matrices, overview, tables
 
 if TYPE_CHECKING:
     from aoai_lib.azure.replay import Recording
     from aoai_lib.collect.snapshot import Progress
     from aoai_lib.evidence.store import Evidence
+    from aoai_lib.report.figure import Figure
+    from aoai_lib.report.figures import Gallery
+    from aoai_lib.report.overview import Fleet
+    from aoai_lib.report.table import Table
 
 RUN_VARIABLE: Final = "AOAI_RUN"
 """Environment variable that names the folder of the run a notebook belongs to."""
+OUT_VARIABLE: Final = "AOAI_OUT"
+"""Environment variable that names the folder whose runs the fleet overview shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,7 @@ class Chapter:
         return self.name[:2]
 
 
+FLEET: Final = "06_fleet_overview"
 EVERYTHING: Final = ("network", "identity", "content", "monitoring", "governance")
 CHAPTERS: Final = (
     Chapter("00_scope", "Scope", (Phase.GOVERNANCE,), ("governance",)),
@@ -52,7 +60,7 @@ CHAPTERS: Final = (
     Chapter("03_content_safety", "Content safety", (Phase.CONTENT,), ("content",)),
     Chapter("04_operational_monitoring", "Operational monitoring", (Phase.MONITORING,), ("monitoring",)),
     Chapter("05_validation_checklist", "Validation checklist", tuple(Phase), EVERYTHING),
-    Chapter("06_fleet_overview", "Fleet overview", tuple(Phase), EVERYTHING),
+    Chapter(FLEET, "Fleet overview", tuple(Phase), EVERYTHING),
 )
 
 
@@ -82,6 +90,92 @@ class Run:
     def findings(self) -> list[Finding]:
         """Every verdict, in the order of the catalogue."""
         return assess.judge(self.snapshot, self.controls)
+
+    def scope(self) -> Table:
+        """What this run is about, and as of when."""
+        return tables.scope(self)
+
+    def accounts(self) -> Table:
+        """The accounts with the properties that decide most."""
+        return tables.accounts(self)
+
+    def deployments(self) -> Table:
+        """The deployments: model, type, capacity, content-filter policy."""
+        return tables.deployments(self)
+
+    def requirements(self) -> Table:
+        """What the organisation asks of its accounts."""
+        return tables.requirements(self)
+
+    def waivers(self) -> Table:
+        """The accepted risks, and whether they still hold."""
+        return tables.waivers(self)
+
+    def verdicts(self, *controls: str) -> Table:
+        """The findings of some controls, with what was observed."""
+        return tables.verdicts(self, controls)
+
+    def by_severity(self) -> Figure:
+        """Findings by severity, as a picture."""
+        return figures.by_severity(self)
+
+    def by_phase(self) -> Figure:
+        """Findings by phase, as a picture."""
+        return figures.by_phase(self)
+
+    def private_path(self) -> Figure:
+        """The private path to each account, as a picture."""
+        return figures.private_paths(self)
+
+    def access_matrix(self) -> Gallery:
+        """Who can do what to each account, as pictures."""
+        return figures.access(self)
+
+    def access(self) -> Table:
+        """Every way in which a principal can do something to an account."""
+        return matrices.access_table(self)
+
+    def guardrail_matrix(self) -> Gallery:
+        """What the content filters of each deployment do, as pictures."""
+        return figures.guardrails(self)
+
+    def blocklists(self) -> Table:
+        """The blocklists that each deployment's policy binds."""
+        return matrices.blocklists(self)
+
+    def results(self) -> Table:
+        """One line for each control, failed ones first."""
+        return tables.results(self)
+
+    def failures(self) -> Table:
+        """Every failed finding, worst first."""
+        return tables.failures(self)
+
+    def not_assessed(self) -> Table:
+        """What no verdict could be given on, and why."""
+        return tables.not_assessed(self)
+
+    def not_read(self) -> Table:
+        """The calls without a usable answer, and the permission that each needs."""
+        return tables.not_read(self)
+
+    def hardening_plan(self) -> Table:
+        """What to do about the failed controls, the worst first."""
+        return tables.hardening_plan(self)
+
+    def checklist(self) -> Table:
+        """The validation checklist, line by line."""
+        return checklist.checklist(self)
+
+    def frameworks(self) -> Table:
+        """Which clauses the controls speak to, and how those came out."""
+        return tables.frameworks(self)
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        """The tenants of the folder that `AOAI_OUT` names, side by side; this run's alone where nothing names one."""
+        folder = os.environ.get(OUT_VARIABLE, "")
+        return overview.load(Path(folder)) if folder else overview.of_run(self)
 
 
 def collect(
@@ -117,16 +211,24 @@ def open(notebook: str, values: Mapping[str, Json]) -> Run:  # noqa: A001 - run.
     """
     about = chapter(notebook)
     parameters = parse({name: values[name] for name in Parameters.model_fields if name in values})
-    folder = os.environ.get(RUN_VARIABLE, "")
-    if folder:
-        path = Path(folder) / "snapshot.json"
-        snapshot = snapshots.load(json.loads(path.read_text(encoding="utf-8")))
-        return Run(parameters, snapshot, about.phases, path.parent.name)
+    folder = _collected(about, parameters.tenant)
+    if folder is not None:
+        snapshot = snapshots.load(json.loads((folder / "snapshot.json").read_text(encoding="utf-8")))
+        return Run(parameters, snapshot, about.phases, folder.name)
     if parameters.cloud == "lab":
         _reach_lab(parameters.tenant)
     from aoai_lib.evidence.store import Evidence
 
     return Run(parameters, collect(parameters, about.reads, Evidence()), about.phases)
+
+
+def _collected(about: Chapter, tenant: str) -> Path | None:
+    """The folder of the run that a notebook belongs to; None where it has to collect by itself."""
+    folder = os.environ.get(RUN_VARIABLE, "")
+    if folder:
+        return Path(folder)
+    out = os.environ.get(OUT_VARIABLE, "")
+    return overview.newest(Path(out), tenant) if out and about.name == FLEET else None
 
 
 def _reach_lab(tenant: str) -> None:

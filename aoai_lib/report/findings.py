@@ -115,8 +115,13 @@ def waiver_of(finding: Finding, waivers: Sequence[Waiver], today: date) -> dict[
         "owner": best.owner,
         "expires": best.expires.isoformat(),
         "ticket": best.ticket,
-        "state": "active" if best.expires >= today else "expired",
+        "state": state(best, today),
     }
+
+
+def state(waiver: Waiver, today: date) -> str:
+    """`active` to the last day of a waiver, then `expired`."""
+    return "active" if waiver.expires >= today else "expired"
 
 
 def _about(pattern: str, subject: Subject) -> bool:

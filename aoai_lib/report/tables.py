@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aoai_lib.frameworks import FRAMEWORKS, by_framework
 from aoai_lib.model import Finding, Json, Kind, Phase, Reading, Severity, State, Status
-from aoai_lib.report.findings import arm_id, waiver_of
+from aoai_lib.report.findings import arm_id, state, waiver_of
 from aoai_lib.report.table import Cell, Table
 from aoai_lib.report.text import shown, subject_name, words
 
@@ -123,6 +123,17 @@ def requirements(run: Run) -> Table:
         for name, field in type(asked).model_fields.items()
     ]
     return Table("Requirements", ("requirement", "value", "decides"), rows)
+
+
+def waivers(run: Run) -> Table:
+    """The accepted risks that the parameters name, each with its state on the day of the snapshot."""
+    today = date.fromisoformat(run.snapshot.as_of[:10])
+    rows = [
+        (each.control, each.subject, each.reason, each.owner, each.ticket, each.expires.isoformat(), state(each, today))
+        for each in run.parameters.waivers
+    ]
+    columns = ("control", "subject", "reason", "owner", "ticket", "until", "state")
+    return Table("Accepted risks", columns, rows, "No risk is accepted.")
 
 
 def verdicts(run: Run, controls: Sequence[str]) -> Table:

@@ -1,0 +1,187 @@
+"""Many tenants side by side: the newest finished run of each, read from the run folders that `aoai assess` leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aoai_lib.controls import catalogue
+from aoai_lib.model import InputError, Json, Severity, Status
+from aoai_lib.report import findings
+from aoai_lib.report.figure import Cell, Figure, Grid, Row, Tone
+from aoai_lib.report.findings import Document
+from aoai_lib.report.table import Table
+from aoai_lib.report.tables import WORST_FIRST, named, worst_of
+from aoai_lib.report.text import words
+
+if TYPE_CHECKING:
+    from aoai_lib.run import Run
+
+DRAWN_AT_MOST: Final = 12
+"""Tenants side by side in the picture; the tables hold them all."""
+
+_LEGEND: Final = (
+    Cell("3 ✗", Tone.BAD, "so many subjects fail"),
+    Cell("?", Tone.UNKNOWN, "not assessed"),
+    Cell("✓", Tone.GOOD, "passes"),
+    Cell("·", Tone.NONE, "not applicable"),
+)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The findings of several tenants, one document each, by tenant. `unfinished` names tenants without a finished run."""
+
+    documents: Sequence[Document]
+    unfinished: Sequence[str] = ()
+
+    def tenants(self) -> Table:
+        """One line for each tenant: its run, its counts, its failures by severity."""
+        rows = [
+            (
+                each["tenant"],
+                each["run_id"] or "this notebook",
+                *(each["counts"]["by_status"][status.value] for status in Status),
+                *(each["counts"]["failed_by_severity"][severity.value] for severity in _GRAVE),
+            )
+            for each in self.documents
+        ]
+        rows += [(tenant, "no finished run", *[None] * (len(Status) + len(_GRAVE))) for tenant in self.unfinished]
+        statuses = (words(status) for status in Status)
+        columns = ("tenant", "run", *statuses, *(f"{severity.value} failed" for severity in _GRAVE))
+        return Table("Tenants", columns, rows)
+
+    def heat_map(self) -> Figure:
+        """Controls by tenants: where it fails, and at how many subjects."""
+        drawn = self.documents[:DRAWN_AT_MOST]
+        by_tenant = [_statuses(each) for each in drawn]
+        rows = [
+            Row(control.id, control.title, tuple(_cell(statuses.get(control.id, [])) for statuses in by_tenant))
+            for control in catalogue()
+        ]
+        more = len(self.documents) - len(drawn)
+        notes = [f"{more} more tenants are in the tables."] if more > 0 else []
+        tenants = tuple(each["tenant"] for each in drawn)
+        return Grid("Controls by tenant", tenants, rows, _LEGEND, notes=notes, cell_width=104).draw()
+
+    def failures(self) -> Table:
+        """The failed controls: in how many tenants and at how many subjects, the worst and widest first."""
+        rows = [
+            (
+                entry["severity"],
+                control,
+                entry["title"],
+                len({tenant for tenant, _ in found}),
+                len(found),
+                _tenants(found),
+            )
+            for control, found in self._by_control(Status.FAIL).items()
+            for entry in [found[0][1]]
+        ]
+        columns = ("severity", "control", "passes when", "tenants", "subjects", "which tenants")
+        return Table("What failed, over all tenants", columns, rows, "Nothing failed in any tenant.")
+
+    def gaps(self) -> Table:
+        """What could not be assessed, by tenant and reason."""
+        groups: dict[tuple[str, str], list[str]] = {}
+        for document in self.documents:
+            for entry in document["findings"]:
+                if entry["status"] == Status.NOT_ASSESSED:
+                    groups.setdefault((document["tenant"], entry["reason"]), []).append(entry["control"])
+        rows = [
+            (tenant, len(found), ", ".join(dict.fromkeys(found)), reason) for (tenant, reason), found in groups.items()
+        ]
+        columns = ("tenant", "findings", "controls", "why not")
+        return Table("Not assessed, by tenant", columns, rows, "Every control came to a verdict in every tenant.")
+
+    def plan(self) -> Table:
+        """What to do, once for each failed control, the worst first."""
+        rows = [
+            (number, control, found[0][1]["severity"], _tenants(found), found[0][1]["remediation"])
+            for number, (control, found) in enumerate(self._by_control(Status.FAIL).items(), 1)
+        ]
+        columns = ("step", "control", "severity", "tenants", "what to do")
+        return Table("Hardening plan", columns, rows, "Nothing failed, so there is nothing to do.")
+
+    def _by_control(self, status: Status) -> dict[str, list[tuple[str, Mapping[str, Json]]]]:
+        found: dict[str, list[tuple[str, Mapping[str, Json]]]] = {}
+        for document in self.documents:
+            for entry in document["findings"]:
+                if entry["status"] == status:
+                    found.setdefault(entry["control"], []).append((document["tenant"], entry))
+        ranked = sorted(
+            found.items(), key=lambda item: (WORST_FIRST[Severity(item[1][0][1]["severity"])], -len(item[1]))
+        )
+        return dict(ranked)
+
+
+_GRAVE: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM)
+
+
+def _tenants(found: Sequence[tuple[str, Mapping[str, Json]]]) -> str:
+    return named(tenant for tenant, _ in found)
+
+
+def _statuses(document: Document) -> dict[str, list[Status]]:
+    found: dict[str, list[Status]] = {}
+    for entry in document["findings"]:
+        found.setdefault(entry["control"], []).append(Status(entry["status"]))
+    return found
+
+
+def _cell(statuses: Sequence[Status]) -> Cell:
+    if not statuses:
+        return Cell("", Tone.NONE, "no subject")
+    status = worst_of(statuses)
+    if status is Status.FAIL:
+        return Cell(f"{statuses.count(status)} ✗", Tone.BAD, f"{statuses.count(status)} of {len(statuses)} fail")
+    text, tone = {
+        Status.NOT_ASSESSED: ("?", Tone.UNKNOWN),
+        Status.PASS: ("✓", Tone.GOOD),
+        Status.NOT_APPLICABLE: ("·", Tone.NONE),
+    }[status]
+    return Cell(text, tone, words(status))
+
+
+def of_run(run: Run) -> Fleet:
+    """A fleet of one: the tenant of a run."""
+    return Fleet([findings.document(run, run.snapshot.as_of)])
+
+
+def load(out: Path) -> Fleet:
+    """The newest finished run of every tenant in a folder of runs, by tenant. Raises `InputError` where there is none."""
+    documents, unfinished = [], []
+    for tenant in sorted(path for path in out.iterdir() if path.is_dir()):
+        runs = [path for path in sorted(tenant.iterdir(), reverse=True) if path.is_dir()]
+        finished = next(_finished(runs), None)
+        if finished is not None:
+            documents.append(_read(finished / "findings.json"))
+        elif runs:
+            unfinished.append(tenant.name)
+    if not documents:
+        raise InputError(f"There is no finished run in {out}: `aoai assess --out` makes them.")
+    return Fleet(documents, unfinished)
+
+
+def newest(out: Path, tenant: str) -> Path | None:
+    """The folder of a tenant's newest finished run; None where there is none."""
+    folder = out / tenant
+    runs = sorted((path for path in folder.iterdir() if path.is_dir()), reverse=True) if folder.is_dir() else []
+    return next(_finished(runs), None)
+
+
+def _finished(runs: Sequence[Path]) -> Iterator[Path]:
+    return (run for run in runs if (run / "SHA256SUMS").is_file() and (run / "findings.json").is_file())
+
+
+def _read(path: Path) -> Document:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise InputError(f"{path} can't be read as findings: {problem}.") from problem
+    if not isinstance(document, dict) or document.get("schema") != findings.SCHEMA:
+        raise InputError(f"{path} is not of the schema {findings.SCHEMA}: assess the tenant again.")
+    return document
