@@ -8,10 +8,10 @@ from aoai_lib.controls import Verdict, breaking, control, fails, not_assessed, p
 from aoai_lib.controls.identity_holders import (
     cite,
     complete,
+    counted,
     each_principal,
     given,
     name,
-    reaching,
     register,
     role,
     several,
@@ -132,7 +132,9 @@ def no_deleted_principal(facts: Facts) -> Verdict:
     Judged by what Resource Manager shows: a principal that the directory no longer knows has the type `Unknown` or none.
     Resource Manager may keep the old type for a time, so a pass says that none is marked, not that the directory was asked.
     """
-    assignments = [*reaching(facts), *register(facts).below(facts.subject.account)]
+    counted(facts)
+    account = facts.subject.account
+    assignments = [*register(facts).reaching(account), *register(facts).below(account)]
     nameless = [each for each in assignments if each.principal_type.lower() in ("", "unknown")]
     if assignments and all(each.principal_type == "" for each in assignments):
         return not_assessed("The answer names no principal's type, so it can't be told whose principals are deleted.")

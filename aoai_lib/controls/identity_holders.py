@@ -53,20 +53,22 @@ def role(facts: Facts, definition: str) -> Role:
         raise
 
 
-def reaching(facts: Facts, eligible: bool = False) -> list[Assignment]:
-    """The active or the eligible assignments that reach the account, and how many, cited. Raises `NotCollectedError`.
+def counted(facts: Facts, eligible: bool = False) -> Register | None:
+    """The register, once it is known to hold the active or the eligible assignments; how many reach the account is cited.
 
-    A tenant without the licence for eligible roles has none.
+    None where the tenant has no licence for eligible roles: nobody holds one. Raises `NotCollectedError`.
     """
     source = "role_eligibility" if eligible else "role_assignments"
-    reading = register(facts).reading(source)
+    own = register(facts)
+    reading = own.reading(source)
     if eligible and without_pim(reading):
         facts.record(source, ABSENT, reading)
-        return []
+        return None
     facts.of_subscription(source)
-    found = list(register(facts).reaching(facts.subject.account, eligible))
-    facts.record(f"{source}.length", len(found), reading)
-    return found
+    grouped = own.eligibility if eligible else own.assignments
+    count = sum(len(grouped[scope]) for scope in own.scopes(facts.subject.account, eligible))
+    facts.record(f"{source}.length", count, reading)
+    return own
 
 
 def complete(facts: Facts, source: str) -> None:
@@ -87,16 +89,25 @@ class Search:
         self.found: list[Assignment] = []
         self._gaps: list[NotCollectedError] = []
 
-    def among(self, wanted: Callable[[Assignment], bool], eligible: bool = False) -> None:
-        """Add the active or the eligible assignments of which `wanted` is true."""
+    def among(
+        self,
+        wanted: Callable[[Assignment], bool],
+        eligible: bool = False,
+        capability: Capability | None = None,
+    ) -> None:
+        """Add the active or the eligible assignments of which `wanted` is true, of those whose role holds `capability`."""
         try:
-            assignments = reaching(self.facts, eligible)
-            self._judge(assignments, wanted)
+            own = counted(self.facts, eligible)
+            if own is None:
+                return
+            account = self.facts.subject.account
+            some = own.holders(account, capability, eligible) if capability else own.reaching(account, eligible)
+            self._judge(some, wanted)
             complete(self.facts, "role_eligibility" if eligible else "role_assignments")
         except NotCollectedError as gap:
             self._gaps.append(gap)
 
-    def _judge(self, assignments: list[Assignment], wanted: Callable[[Assignment], bool]) -> None:
+    def _judge(self, assignments: Iterable[Assignment], wanted: Callable[[Assignment], bool]) -> None:
         for assignment in assignments:
             try:
                 if wanted(assignment):
@@ -115,18 +126,21 @@ class Search:
 def strangers(facts: Facts, asked: Mapping[Capability, Collection[str]]) -> list[Assignment]:
     """Active and eligible assignments that give one of the capabilities to a principal that isn't approved for it."""
     own = register(facts)
-    judged: dict[str, Assignment] = {}
-
-    def gives(assignment: Assignment) -> bool:
-        barred = [capability for capability, admitted in asked.items() if assignment.principal not in admitted]
-        effective = any(_effective(facts, own, assignment, capability) for capability in barred)
-        if barred:
-            judged.setdefault(assignment.role, assignment)
-        return effective
-
     search = Search(facts)
-    search.among(gives)
-    search.among(gives, eligible=True)
+    judged: dict[str, Assignment] = {}
+    for eligible in (False, True):
+        for capability, admitted in asked.items():
+
+            def gives(
+                assignment: Assignment, capability: Capability = capability, admitted: Collection[str] = admitted
+            ) -> bool:
+                if assignment.principal in admitted:
+                    return False
+                effective = _effective(facts, own, assignment, capability)
+                judged.setdefault(assignment.role, assignment)
+                return effective
+
+            search.among(gives, eligible, capability)
     found = search.settle()
     cite_roles(facts, judged.values())
     return found
@@ -154,9 +168,18 @@ def cite(facts: Facts, assignments: Iterable[Assignment]) -> None:
             view.get(name)
         if assignment.conditional:
             view.get("condition")
-        held = role(facts, assignment.role_definition).origin.view(facts).at("properties")
-        held.get("roleName")
-        held.get("permissions")
+        if held := _known(facts, assignment):
+            own = held.origin.view(facts).at("properties")
+            own.get("roleName")
+            own.get("permissions")
+
+
+def _known(facts: Facts, assignment: Assignment) -> Role | None:
+    """The role, or None: what is found by a role's GUID, or by the principal, stands without its definition."""
+    try:
+        return register(facts).role(assignment.role_definition)
+    except NotCollectedError:
+        return None
 
 
 def cite_roles(facts: Facts, assignments: Iterable[Assignment]) -> None:
@@ -192,7 +215,8 @@ def name(facts: Facts, assignments: Iterable[Assignment], extra: Callable[[Assig
 
 def _describe(facts: Facts, assignment: Assignment) -> str:
     kind = _KINDS.get(assignment.principal_type.lower(), "principal")
-    title = role(facts, assignment.role_definition).name
+    known = _known(facts, assignment)
+    title = known.name if known else assignment.role
     direct = assignment.scope == normal(facts.subject.account)
     where = "on the account" if direct else f"inherited from “{_scope(facts, assignment)}”"
     later = ", once activated" if assignment.eligible else ""

@@ -16,11 +16,10 @@ from aoai_lib.controls.identity_holders import (
     given,
     name,
     register,
-    role,
     several,
 )
-from aoai_lib.effective_access.actions import excess, reckless
-from aoai_lib.effective_access.capabilities import ASSIGN_ROLES, BLIND_LOGS, OPENAI_USER
+from aoai_lib.effective_access.actions import reckless
+from aoai_lib.effective_access.capabilities import OPENAI_USER
 from aoai_lib.effective_access.records import Assignment, Holding, Role, chain, is_above, normal
 from aoai_lib.effective_access.register import without_pim
 from aoai_lib.facts import Facts
@@ -86,10 +85,7 @@ def workloads_hold_openai_user_at_most(facts: Facts) -> Verdict:
 
 def _beyond(facts: Facts, assignment: Assignment) -> Iterator[str]:
     """The actions by which an assignment goes beyond OpenAI User, deny assignments counted."""
-    held = role(facts, assignment.role_definition)
-    reference = role(facts, OPENAI_USER)
-    patterns = list(excess(held.permissions, reference.permissions))
-    patterns += [(action, False) for each in (BLIND_LOGS, ASSIGN_ROLES) for action in held.held(each)]
+    patterns = register(facts).excess(assignment)
     if patterns:
         facts.of_subscription("deny_assignments")
     for pattern, data in patterns:

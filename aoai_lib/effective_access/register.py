@@ -6,7 +6,8 @@ import weakref
 from collections.abc import Iterator
 from functools import cached_property
 
-from aoai_lib.effective_access.capabilities import Capability
+from aoai_lib.effective_access.actions import excess
+from aoai_lib.effective_access.capabilities import ASSIGN_ROLES, BLIND_LOGS, OPENAI_USER, Capability
 from aoai_lib.effective_access.records import (
     Assignment,
     Denial,
@@ -43,6 +44,9 @@ class Register:
         self._subscription = subscription
         self._roles: dict[str, Role] = {}
         self._held: dict[tuple[str, Capability], tuple[str, ...]] = {}
+        self._above: dict[bool, list[str]] = {}
+        self._holders: dict[tuple[str, Capability, bool], list[Assignment]] = {}
+        self._excess: dict[str, list[tuple[str, bool]]] = {}
 
     def reading(self, source: str) -> Reading:
         """The subscription's reading of a source."""
@@ -128,14 +132,33 @@ class Register:
         reason = f"No answer holds the role definition “{role_id(definition)}”"
         return Reading("role_definition", definition, State.NOT_COLLECTED, reason=reason)
 
+    def scopes(self, account: str, eligible: bool = False) -> list[str]:
+        """The scopes, widest first, at which something is assigned that reaches an account."""
+        grouped = self.eligibility if eligible else self.assignments
+        if eligible not in self._above:
+            self._above[eligible] = [scope for scope in grouped if is_above(scope)]
+        return [*self._above[eligible], *(scope for scope in chain(account) if scope in grouped)]
+
     def reaching(self, account: str, eligible: bool = False) -> Iterator[Assignment]:
         """The assignments that reach an account, widest scope first. Those below the account don't count."""
-        by_scope = self.eligibility if eligible else self.assignments
-        for scope, group in by_scope.items():
-            if is_above(scope):
-                yield from group
-        for scope in chain(account):
-            yield from by_scope.get(scope, ())
+        grouped = self.eligibility if eligible else self.assignments
+        for scope in self.scopes(account, eligible):
+            yield from grouped[scope]
+
+    def holders(self, account: str, capability: Capability, eligible: bool = False) -> Iterator[Assignment]:
+        """Those of `reaching` whose role holds a capability, deny assignments not yet counted, or can't be read."""
+        grouped = self.eligibility if eligible else self.assignments
+        for scope in self.scopes(account, eligible):
+            key = scope, capability, eligible
+            if key not in self._holders:
+                self._holders[key] = [each for each in grouped[scope] if self._may_hold(each, capability)]
+            yield from self._holders[key]
+
+    def _may_hold(self, assignment: Assignment, capability: Capability) -> bool:
+        try:
+            return bool(self.held(assignment, capability))
+        except NotCollectedError:
+            return True
 
     def below(self, account: str) -> Iterator[Assignment]:
         """The assignments on something inside the account, as on a project."""
@@ -150,6 +173,14 @@ class Register:
         if key not in self._held:
             self._held[key] = self.role(assignment.role_definition).held(capability)
         return self._held[key]
+
+    def excess(self, assignment: Assignment) -> list[tuple[str, bool]]:
+        """The actions, and whether data actions, by which a role goes beyond OpenAI User, on the logs and on roles too."""
+        if assignment.role not in self._excess:
+            own = self.role(assignment.role_definition)
+            further = [(action, False) for each in (BLIND_LOGS, ASSIGN_ROLES) for action in own.held(each)]
+            self._excess[own.id] = excess(own.permissions, self.role(OPENAI_USER).permissions) + further
+        return self._excess[assignment.role]
 
     def denial(self, assignment: Assignment, action: str, data: bool, account: str) -> Denial | None:
         """The deny assignment that stops an action on the account. Raises `NotCollectedError` where one may be unread."""
