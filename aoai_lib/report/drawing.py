@@ -14,6 +14,7 @@ BOX_WIDTH: Final = 166
 BOX_HEIGHT: Final = 46
 _STEP: Final = BOX_WIDTH + 26
 _ROW: Final = BOX_HEIGHT + 14
+_INDENT: Final = 28
 _LETTERS: Final = 23
 _WIDEST: Final = 6
 """Boxes in a row; what does not fit goes into the next."""
@@ -70,9 +71,8 @@ class Drawing:
     def chain(self, links: Sequence[Link], indent: int = 0) -> None:
         """A row of boxes joined by arrows, broken into further rows where it is too long."""
         for start in range(0, len(links), _WIDEST):
-            row = links[start : start + _WIDEST]
-            for place, link in enumerate(row):
-                x = 8 + indent + place * _STEP
+            for place, link in enumerate(links[start : start + _WIDEST]):
+                x = 8 + indent + place * _STEP + (_INDENT if start else 0)
                 self.boxes.append(_box(link, x, self.y))
                 self.right = max(self.right, x + BOX_WIDTH + 10)
                 if place or start:
@@ -107,9 +107,16 @@ class Drawing:
         self.y += 14
 
     def _endpoint(self, account: Link, endpoint: EndpointPath) -> None:
-        self.chain([account, *endpoint.chain])
-        for zone in endpoint.zones:
-            self.chain(zone.links, indent=28)
+        """The way of the traffic in one row, then the way of the names: the zone group, and a row for each zone."""
+        named = [link for link in endpoint.chain if link.kind == "zone_group"]
+        self.chain([account, *(link for link in endpoint.chain if link.kind != "zone_group")])
+        if named and not endpoint.zones:
+            self.chain(named, indent=_INDENT)
+        for place, zone in enumerate(endpoint.zones):
+            if place == 0 or not named:
+                self.chain([*named, *zone.links], indent=_INDENT)
+            else:
+                self.chain(zone.links, indent=_INDENT + _STEP)
 
     def _explain(self, path: PrivatePath) -> None:
         links = [path.account, *(link for endpoint in path.endpoints for link in endpoint.links)]

@@ -75,7 +75,7 @@ def _event(entry: Mapping[str, Json], control: Control, document: Document, run:
         metadata=_metadata(document, run),
         compliance=_compliance(entry, control),
         finding_info=FindingInformation(
-            uid=uid, title=entry["title"], desc=control.intent, created_time=moment, types=[entry["phase"]]
+            uid=uid, title=entry["title"], desc=_intent(control), created_time=moment, types=[entry["phase"]]
         ),
         remediation=Remediation(desc=entry["remediation"]),
         resources=[
@@ -88,6 +88,10 @@ def _event(entry: Mapping[str, Json], control: Control, document: Document, run:
         ],
         unmapped={"evidence": evidence_of(entry), "waiver": entry["waiver"]},
     )
+
+
+def _intent(control: Control) -> str:
+    return " ".join(control.intent.split())
 
 
 def _state(entry: Mapping[str, Json]) -> int:
@@ -122,7 +126,7 @@ def _compliance(entry: Mapping[str, Json], control: Control) -> Compliance:
     check = Check(
         uid=entry["control"],
         name=entry["title"],
-        desc=control.intent,
+        desc=_intent(control),
         status=words(entry["status"]),
         status_id=status,
         standards=standards,

@@ -12,7 +12,7 @@ from aoai_lib.report.text import shown, subject_name, visible, words
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-MARKS: Final = {Status.PASS: "✓", Status.FAIL: "✗", Status.NOT_APPLICABLE: "·", Status.NOT_ASSESSED: "?"}
+MARKS: Final = {Status.PASS: "✓", Status.FAIL: "✗", Status.NOT_APPLICABLE: "○", Status.NOT_ASSESSED: "?"}
 """A sign for each verdict, so that none is told by colour alone."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Final
@@ -10,7 +11,7 @@ from aoai_lib.frameworks import FRAMEWORKS, by_framework
 from aoai_lib.model import Finding, Json, Kind, Phase, Reading, Severity, State, Status
 from aoai_lib.report.findings import arm_id, state, waiver_of
 from aoai_lib.report.table import Cell, Table
-from aoai_lib.report.text import shown, subject_name, words
+from aoai_lib.report.text import MOST_CHARACTERS, shown, subject_name, visible, words
 
 if TYPE_CHECKING:
     from aoai_lib.controls import Control
@@ -137,26 +138,40 @@ def waivers(run: Run) -> Table:
 
 
 def verdicts(run: Run, controls: Sequence[str]) -> Table:
-    """The findings of some controls with what was observed. An id that is not in the catalogue is shown as such."""
+    """The findings of some controls with what was observed. An id that is not in the catalogue is shown as such.
+
+    Controls that say the same of the same subject share a row: what could not be listed would else be told for each.
+    """
     titles = declared(run)
-    rows: list[tuple[Cell, ...]] = []
+    groups: dict[tuple[str, Status, str, str], list[str]] = {}
     for control in controls:
         found = [finding for finding in run.findings if finding.control == control]
-        rows += [
-            (control, subject_name(arm_id(each.subject)), each.status, each.reason, observed(each)) for each in found
-        ]
+        for each in found:
+            key = (subject_name(arm_id(each.subject)), each.status, each.reason, observed(run, each))
+            groups.setdefault(key, []).append(control)
         if not found:
             why = "No subject of this kind was found." if control in titles else "Not part of this version."
-            rows.append((control, "", Status.NOT_ASSESSED, why, ""))
+            groups.setdefault(("", Status.NOT_ASSESSED, why, ""), []).append(control)
+    rows = [(", ".join(dict.fromkeys(ids)), *rest) for rest, ids in groups.items()]
+    rows.sort(key=lambda row: controls.index(row[0].partition(",")[0]))
     caption = "; ".join(f"{control} {titles[control].title}" for control in controls if control in titles)
     return Table(caption or ", ".join(controls), ("control", "subject", "verdict", "why", "observed"), rows)
 
 
-def observed(finding: Finding, limit: int = 3) -> str:
+def observed(run: Run, finding: Finding, limit: int = 3) -> str:
     """The first values that a control looked at, as text."""
-    texts = [f"{each.path.rpartition('.')[2]} = {shown(each.value, 60)}" for each in finding.observed]
+    texts = [f"{each.path.rpartition('.')[2]} = {_settled(run, each.value)}" for each in finding.observed]
     more = len(texts) - limit
     return "; ".join(texts[:limit]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _settled(run: Run, value: Json) -> str:
+    """A value as text. The lab's port is drawn anew at each start and says nothing about the account, so it is left out."""
+    text = shown(value, MOST_CHARACTERS)
+    return visible(_LAB_PORT.sub("localhost", text) if run.snapshot.cloud == "lab" else text, 60)
+
+
+_LAB_PORT: Final = re.compile(r"\blocalhost:\d+")
 
 
 def results(run: Run) -> Table:
@@ -184,6 +199,14 @@ def failures(run: Run) -> Table:
     return Table("What failed", columns, rows, "Nothing failed.")
 
 
+def worst(run: Run, limit: int) -> list[tuple[Severity, str, str, str]]:
+    """The gravest failures, each once: severity, control, reason, and the subjects that share it."""
+    groups: dict[tuple[Severity, str, str], list[Finding]] = {}
+    for finding, control in _failed(run):
+        groups.setdefault((control.severity, control.id, finding.reason), []).append(finding)
+    return [(*key, _subjects(found)) for key, found in list(groups.items())[:limit]]
+
+
 def _failed(run: Run) -> list[tuple[Finding, Control]]:
     controls = declared(run)
     found = [(each, controls[each.control]) for each in run.findings if each.status is Status.FAIL]
@@ -203,7 +226,7 @@ def not_assessed(run: Run) -> Table:
             groups.setdefault(finding.reason, []).append(finding)
     rows = [
         (len(found), ", ".join(dict.fromkeys(each.control for each in found)), _subjects(found), reason)
-        for reason, found in groups.items()
+        for reason, found in sorted(groups.items(), key=lambda item: -len(item[1]))
     ]
     columns = ("findings", "controls", "subjects", "why not")
     return Table("Not assessed", columns, rows, "Every control came to a verdict.")
