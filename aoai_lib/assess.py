@@ -61,7 +61,10 @@ class Subjects:
                 self.found[Kind.DEPLOYMENT].append(
                     Subject(Kind.DEPLOYMENT, deployment, account.id, account.subscription)
                 )
-        for endpoint in _endpoints(self.snapshot.reading("account", account.id)):
+        own = self.snapshot.reading("account", account.id)
+        if own.state is not State.COLLECTED:
+            self.gaps.append(Gap(account, (Kind.PRIVATE_ENDPOINT,), own))
+        for endpoint in _endpoints(own):
             self.found[Kind.PRIVATE_ENDPOINT].append(
                 Subject(Kind.PRIVATE_ENDPOINT, endpoint, account.id, account.subscription)
             )

@@ -161,6 +161,12 @@ def test_only_an_approved_connection_counts(connections: list[Any], expected: st
     assert status("NET-05", connected(*connections)) == expected
 
 
+def test_an_unread_account_may_have_endpoints() -> None:
+    found = finding("NET-07", denied("account", ACCOUNT))
+    assert (found.subject.id, found.status.value) == (ACCOUNT, "not_assessed")
+    assert "account/read" in found.reason
+
+
 def test_a_connection_that_does_not_carry_traffic_leaves_nothing_else_to_judge() -> None:
     for control in ("NET-06", "NET-07", "NET-08", "NET-09", "NET-11"):
         assert status(control, connected(connection("Rejected"))) == "not_applicable", control
@@ -271,6 +277,30 @@ def test_without_a_zone_group_the_endpoint_itself_says_its_addresses() -> None:
     nothing = [reading("private_dns_zones", SUBSCRIPTION, [])]
     assert status("NET-08", *by_hand, *nothing) == "fail"
     assert status("NET-09", *by_hand, *nothing) == "fail"
+
+
+def test_a_missing_link_counts_only_where_every_zone_of_the_name_is_known() -> None:
+    by_hand = [reading("private_dns_zone_groups", ENDPOINT, []), reading("dns_zone_links", ZONE, links(SPOKE))]
+    assert status("NET-09", *by_hand) == "fail"
+    more = reading("private_dns_zones", SUBSCRIPTION, [ZONE], State.PARTIAL)
+    assert status("NET-09", *by_hand, more) == "not_assessed"
+
+
+def test_each_public_name_has_an_address_of_its_own() -> None:
+    nic = interface("10.0.0.4")
+    second = {
+        "privateIPAddress": "10.0.0.5",
+        "privateLinkConnectionProperties": {"fqdns": ["acct.services.ai.azure.us"]},
+    }
+    nic["properties"]["ipConfigurations"].append({"name": "two", "properties": second})
+    both = reading("network_interface", NIC, nic)
+    assert status("NET-08", both, record("10.0.0.4")) == "pass"
+    assert status("NET-08", both, record("10.0.0.5")) == "fail"
+
+
+@pytest.mark.parametrize("order", [("Rejected", "Approved"), ("Approved", "Rejected")])
+def test_of_two_connections_to_an_endpoint_the_approved_one_counts(order: tuple[str, str]) -> None:
+    assert status("NET-11", connected(*(connection(state) for state in order))) == "pass"
 
 
 def test_two_endpoints_may_share_a_record() -> None:
