@@ -13,7 +13,7 @@ from aoai_lib.controls import Control
 from aoai_lib.evidence.store import Exchange
 from aoai_lib.frameworks import FRAMEWORKS
 from aoai_lib.model import ABSENT, Json, Phase, Status
-from aoai_lib.report import figures, tables
+from aoai_lib.report import checklist, figures, tables
 from aoai_lib.report.figure import Figure
 from aoai_lib.report.findings import Document
 from aoai_lib.report.rendering import render
@@ -107,6 +107,7 @@ def compose(run: Run, document: Document, exchanges: Sequence[Exchange]) -> str:
         "properties": tables.accounts(run),
         "requirements": tables.requirements(run),
         "waivers": tables.waivers(run),
+        "checklist": checklist.checklist(run),
         "open": tables.not_assessed(run),
         "unread": tables.not_read(run),
         "frameworks": _by_framework(tables.frameworks(run).rows),
