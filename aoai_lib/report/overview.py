@@ -95,7 +95,12 @@ class Fleet:
             (tenant, len(found), ", ".join(dict.fromkeys(found)), reason) for (tenant, reason), found in groups.items()
         ]
         columns = ("tenant", "findings", "controls", "why not")
-        return Table("Not assessed, by tenant", columns, rows, "Every control came to a verdict in every tenant.")
+        return Table(
+            "Not assessed, by tenant",
+            columns,
+            rows,
+            "Every control of this catalogue came to a verdict in every tenant.",
+        )
 
     def plan(self) -> Table:
         """What to do, once for each failed control, the worst first."""

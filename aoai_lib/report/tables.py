@@ -159,8 +159,9 @@ def verdicts(run: Run, controls: Sequence[str]) -> Table:
 
 
 def observed(run: Run, finding: Finding, limit: int = 3) -> str:
-    """The first values that a control looked at, as text."""
-    texts = [f"{each.path.rpartition('.')[2]} = {_settled(run, each.value)}" for each in finding.observed]
+    """The first values that a control looked at, as text. Ids are left out: they only say where it looked."""
+    seen = [each for each in finding.observed if not each.path.endswith(".id")]
+    texts = [f"{each.path.rpartition('.')[2]} = {_settled(run, each.value)}" for each in seen]
     more = len(texts) - limit
     return "; ".join(texts[:limit]) + (f"; and {more} more" if more > 0 else "")
 
@@ -229,7 +230,7 @@ def not_assessed(run: Run) -> Table:
         for reason, found in sorted(groups.items(), key=lambda item: -len(item[1]))
     ]
     columns = ("findings", "controls", "subjects", "why not")
-    return Table("Not assessed", columns, rows, "Every control came to a verdict.")
+    return Table("Not assessed", columns, rows, "Every control of this catalogue came to a verdict.")
 
 
 def _subjects(found: Iterable[Finding]) -> str:
