@@ -119,6 +119,7 @@ def execute_notebook(name: str, folder: Path, parameters: Parameters) -> list[st
     from papermill import execute_notebook as execute
     from papermill.exceptions import PapermillExecutionError
 
+    from aoai_lib.kernels import LocalKernelManager
     from aoai_lib.report import notebook_html
 
     target = folder / f"{name}.ipynb"
@@ -130,6 +131,7 @@ def execute_notebook(name: str, folder: Path, parameters: Parameters) -> list[st
             parameters=parameters.model_dump(mode="json"),
             progress_bar=False,
             cwd=folder,
+            kernel_manager_class=LocalKernelManager,
         )
     except PapermillExecutionError as problem:
         problems.append(f"{target.name} stopped: {problem.ename}: {problem.evalue}")
