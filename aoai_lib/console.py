@@ -112,9 +112,9 @@ def show_outcomes(outcomes: Sequence[Outcome], overview: Path | None) -> None:
     console = Console(highlight=False)
     table = Table(title="Verdicts by tenant and phase", title_justify="left", show_lines=False)
     for heading in ("tenant", "phase"):
-        table.add_column(heading)
-    for status in Status:
-        table.add_column(status.value.replace("_", " "), justify="right")
+        table.add_column(heading, no_wrap=heading == "phase")
+    for heading in ("pass", "fail", "n/a", "not assessed"):
+        table.add_column(heading, justify="right")
     for outcome in outcomes:
         if outcome.counts is not None:
             _add_rows(table, outcome)
