@@ -150,7 +150,8 @@ def test_residency(sku: Any, in_region: str, in_zone: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("location", "status"), [("swedencentral", "pass"), ("Sweden Central", "pass"), ("eastus", "fail"), (None, "not_assessed")]
+    ("location", "status"),
+    [("swedencentral", "pass"), ("Sweden Central", "pass"), ("eastus", "fail"), (None, "not_assessed")],
 )
 def test_allowed_regions(location: Any, status: str) -> None:
     asked = {"allowed_regions": ["swedencentral", "Norway East"]}
