@@ -121,7 +121,7 @@ def test_other_text_stays_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("plain – “text”", "plain – “text”"),
+        ("plain é “text”", "plain é “text”"),
         ("a\u202eb", "a\\u202eb"),
         ("a\x1b[31m", "a\\u001b[31m"),
         ("line\nline", "line\\u000aline"),
