@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -66,7 +67,13 @@ def main(debug: bool) -> None:
     "--out", default="outputs", show_default=True, type=click.Path(path_type=Path), help="Where run folders go."
 )
 @click.option("--phase", default="", metavar="01,03", help="Only these phases; the others are not assessed.")
-@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Tenants assessed at once.")
+@click.option(
+    "--jobs",
+    default=lambda: (os.cpu_count() or 1) + 1,
+    show_default="one more than there are cores",
+    type=click.IntRange(1, 64),
+    help="Tenants assessed at once.",
+)
 @click.option("--replay", type=click.Path(path_type=Path), help="Answer from a requests.jsonl instead of Azure.")
 @click.option(
     "--fail-on", type=click.Choice([each.value for each in Severity]), help="Exit 3 on a failed control this bad."
