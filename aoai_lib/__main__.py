@@ -2,4 +2,4 @@
 
 from aoai_lib.cli import main
 
-main()
+main(prog_name="aoai")
