@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -161,7 +162,7 @@ def show_control(control: Control) -> None:
     console = Console(highlight=False)
     console.print(f"[bold]{control.id}[/] {_shown(control.title)}")
     console.print(f"{control.severity.value}, about each {control.subject.value.replace('_', ' ')}\n")
-    console.print(_shown("\n".join(line.strip() for line in control.intent.splitlines())) + "\n")
+    console.print(_shown(inspect.cleandoc(control.intent)) + "\n", soft_wrap=True)
     console.print(f"[bold]To mend it[/]  {_shown(control.remediation)}\n")
     for key, clauses in by_framework(control.maps).items():
         console.print(f"{FRAMEWORKS[key].name}: {', '.join(clauses)}")
@@ -171,7 +172,7 @@ def show_checks(checks: Sequence[Check]) -> None:
     """What `aoai doctor` found."""
     table = Table(title="Doctor", title_justify="left")
     for heading in ("", "what", "result"):
-        table.add_column(heading, no_wrap=not heading)
+        table.add_column(heading, no_wrap=not heading, overflow="fold")
     for check in checks:
         table.add_row("[green]ok[/]" if check.good else "[bold red]no[/]", _shown(check.what), _shown(check.result))
     Console(highlight=False).print(table)
