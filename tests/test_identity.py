@@ -211,8 +211,10 @@ def test_built_in_wildcards_are_not_custom_roles() -> None:
     assert verdict(tenant(roles=[role]), "IAM-10") == "pass"
 
 
-def test_custom_roles_may_be_read_from_the_tenants_list() -> None:
+def test_the_tenants_list_can_show_a_wildcard_but_not_that_there_is_none() -> None:
     unread = refused("role_definitions")
+    harmless = {"tenant_role_definitions": reading("tenant_role_definitions", "", [custom(actions=["*/read"])])}
+    assert verdict(tenant(unread=unread | harmless), "IAM-10") == "not_assessed"
     listed = {"tenant_role_definitions": reading("tenant_role_definitions", "", [custom(actions=["*"])])}
     assert verdict(tenant(unread=unread), "IAM-10") == "not_assessed"
     assert verdict(tenant(unread=unread | listed), "IAM-10") == "fail"

@@ -207,7 +207,7 @@ def no_custom_wildcards(facts: Facts) -> Verdict:
     resource groups, whether assigned now or not. A management wildcard that only reads settings (`…/read`) is let
     pass, for it changes nothing and shows no key; data wildcards count even where they read.
     """
-    source = _definitions(facts)
+    _cite_definitions(facts)
     seen, found = [], []
     for each in register(facts).custom_roles():
         if _assignable(facts, each):
@@ -223,21 +223,21 @@ def no_custom_wildcards(facts: Facts) -> Verdict:
         more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
         count = several(len(found), "custom role reaches", "custom roles reach")
         return fails(f"{count} the accounts with wildcards: {words}{more}.")
-    if source == "role_definitions":
-        complete(facts, source)
+    # Only the subscription's own list is known to hold every custom role that may be assigned in it.
+    facts.of_subscription("role_definitions")
+    complete(facts, "role_definitions")
     return passes(
         f"{several(len(seen), 'custom role', 'custom roles')} may be assigned here, and none has such a wildcard."
     )
 
 
-def _definitions(facts: Facts) -> str:
-    """The source that lists role definitions: the subscription's own, or the tenant's where that could not be read."""
+def _cite_definitions(facts: Facts) -> None:
+    """Record the list of role definitions: the subscription's own, or the tenant's where that could not be read."""
     own = register(facts).reading("role_definitions")
     tenant = facts.snapshot.reading("tenant_role_definitions", "")
     fallback = own.state is not State.COLLECTED and tenant.state is State.COLLECTED
     view = facts.of("tenant_role_definitions", "") if fallback else facts.of_subscription("role_definitions")
     facts.record(f"{view.path}.length", len(view.value), tenant if fallback else own)
-    return view.path
 
 
 def _assignable(facts: Facts, custom: Role) -> bool:
