@@ -130,6 +130,7 @@ def run_all(browser: Browser, served: Served, notebook: str, picture: Path | Non
         path = served.folder / notebook
         _saved_as_run(page, path)
         if picture is not None:
+            page.locator(".jp-RenderedSVG, .jp-RenderedHTML").first.scroll_into_view_if_needed()
             page.screenshot(path=picture)
         return _look(path)
     finally:
