@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -31,7 +32,7 @@ _VALUES_AT_MOST: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One observed value, and the requests it came with that the page lists."""
+    """One observed value, and the requests it came with, as far as the page lists them."""
 
     path: str
     text: str
@@ -157,7 +158,7 @@ def _item(control: Control, entries: Sequence[Mapping[str, Json]], listed: set[s
 
 
 def _judgement(entry: Mapping[str, Json], listed: set[str]) -> Judgement:
-    values = tuple(_value(each, listed) for each in entry["observed"][:_VALUES_AT_MOST])
+    values = _values(entry["observed"][:_VALUES_AT_MOST], listed)
     return Judgement(
         subject_name(entry["subject"]),
         entry["subject"],
@@ -169,9 +170,15 @@ def _judgement(entry: Mapping[str, Json], listed: set[str]) -> Judgement:
     )
 
 
-def _value(observed: Mapping[str, Json], listed: set[str]) -> Value:
-    value = ABSENT if observed.get("absent") else observed["value"]
-    return Value(observed["path"], shown(value, 120), tuple(line for line in observed["evidence"] if line in listed))
+def _values(observed: Sequence[Mapping[str, Json]], listed: set[str]) -> tuple[Value, ...]:
+    """The values; where several in a row came with the same requests, the last one names them."""
+    found = []
+    for each, following in zip_longest(observed, observed[1:]):
+        value = ABSENT if each.get("absent") else each["value"]
+        repeated = following is not None and following["evidence"] == each["evidence"]
+        evidence = () if repeated else tuple(line for line in each["evidence"] if line in listed)
+        found.append(Value(each["path"], shown(value, 120), evidence))
+    return tuple(found)
 
 
 def _request(exchange: Exchange) -> dict[str, Json]:
