@@ -276,13 +276,16 @@ def by_phase(run: Run) -> Table:
 def by_account(run: Run) -> Table:
     """Counts of verdicts by account, with the worst failed control."""
     controls = declared(run)
+    groups: dict[str, list[Finding]] = {}
+    for finding in run.findings:
+        if finding.subject.account:
+            groups.setdefault(finding.subject.account, []).append(finding)
     rows: list[tuple[Cell, ...]] = []
-    for account in dict.fromkeys(finding.subject.account for finding in run.findings if finding.subject.account):
-        found = [finding for finding in run.findings if finding.subject.account == account]
+    for account, found in groups.items():
         failed = [controls[each.control] for each in found if each.status is Status.FAIL]
-        worst = min(failed, key=lambda each: WORST_FIRST[each.severity], default=None)
+        gravest = min(failed, key=lambda each: WORST_FIRST[each.severity], default=None)
         counts = (sum(each.status is status for each in found) for status in Status)
-        rows.append((subject_name(account), *counts, f"{worst.id} {worst.title}" if worst else ""))
+        rows.append((subject_name(account), *counts, f"{gravest.id} {gravest.title}" if gravest else ""))
     columns = ("account", *(words(status) for status in Status), "worst failed control")
     return Table("Verdicts by account", columns, rows, "No account could be listed.")
 
