@@ -101,8 +101,10 @@ def assess(files: tuple[Path, ...], out: Path, phase: str, jobs: int, replay: Pa
             ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as executor,
         ):
             outcomes = list(fleet.assess_all(tasks, executor, relay))
-    overview = fleet.write_overview(out.absolute(), tenants[0]) if len(tenants) > 1 and not phase else None
-    terminal.show_outcomes(outcomes, overview)
+    finished = [task.parameters for task, outcome in zip(tasks, outcomes, strict=True) if outcome.folder]
+    terminal.show_outcomes(outcomes)
+    if len(tenants) > 1 and finished:
+        terminal.show_overview(fleet.write_overview(out.absolute(), finished[0]))
     return _exit_code(outcomes, fail_on)
 
 

@@ -108,7 +108,7 @@ class Progress:
             self._console.print(f"{_shown(tenant)}: {_shown(stage)}", soft_wrap=True)
 
 
-def show_outcomes(outcomes: Sequence[Outcome], overview: Path | None) -> None:
+def show_outcomes(outcomes: Sequence[Outcome]) -> None:
     """The table of counts by tenant and phase, where the reports are, and what went wrong."""
     console = Console(highlight=False)
     table = Table(title="Verdicts by tenant and phase", title_justify="left", show_lines=False)
@@ -126,8 +126,11 @@ def show_outcomes(outcomes: Sequence[Outcome], overview: Path | None) -> None:
             console.print(f"{_shown(outcome.tenant)}: {_shown(_near(outcome.folder / 'report.html'))}", soft_wrap=True)
         for problem in outcome.problems:
             console.print(f"[bold red]{_shown(outcome.tenant)}:[/] {_shown(problem)}", soft_wrap=True)
-    if overview is not None:
-        console.print(f"all tenants: {_shown(_near(overview))}", soft_wrap=True)
+
+
+def show_overview(page: Path) -> None:
+    """Where the fleet overview is."""
+    Console(highlight=False).print(f"all tenants: {_shown(_near(page))}", soft_wrap=True)
 
 
 def _add_rows(table: Table, outcome: Outcome) -> None:
