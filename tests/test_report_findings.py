@@ -16,7 +16,7 @@ from reporting import HOSTILE, document_of, renamed, run_of
 from aoai_lib.frameworks import FRAMEWORKS
 from aoai_lib.model import Phase, Severity, Snapshot, Status
 from aoai_lib.report import findings, ocsf, workbook
-from aoai_lib.report.text import inert, shown, subject_name, visible
+from aoai_lib.report.text import fitted, inert, shown, subject_name, visible
 
 WAIVER = {
     "control": "NET-01",
@@ -131,6 +131,14 @@ def test_other_text_stays_as_it_is() -> None:
 )
 def test_what_does_not_show_is_made_visible(text: str, expected: str) -> None:
     assert visible(text, 10 if len(text) == 30 else 2000) == expected
+
+
+def test_text_is_fitted_into_its_place() -> None:
+    assert (fitted("aoai-shop", 9), fitted("aoai-shop", 8), fitted("a\u202eb", 20)) == (
+        "aoai-shop",
+        "aoai-sh…",
+        "a\\u202eb",
+    )
 
 
 def test_values_are_shown_as_json_and_text_as_it_is() -> None:

@@ -23,6 +23,12 @@ def visible(text: str, limit: int = MOST_CHARACTERS) -> str:
     return "".join(f"\\u{ord(each):04x}" if unicodedata.category(each) in _INVISIBLE else each for each in cut)
 
 
+def fitted(text: str, letters: int) -> str:
+    """The text for a place of so many letters, where the whole of it stands elsewhere too: its end gives way to “…”."""
+    safe = visible(text)
+    return safe if len(safe) <= letters else f"{safe[: letters - 1]}…"
+
+
 def shown(value: Json | Absent, limit: int = 160) -> str:
     """A value off the wire, for a person."""
     if value is ABSENT:
