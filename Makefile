@@ -1,6 +1,6 @@
 # One word a task. Every target sets up what it needs, once; nothing is installed outside .venv.
 .DELETE_ON_ERROR:
-.PHONY: assess test check setup lock lab clean
+.PHONY: assess test check setup notebooks lock lab clean
 
 # Which Python to build .venv with; left empty, the first one found of 3.11 to 3.13, else any newer one.
 PYTHON :=
@@ -44,6 +44,10 @@ $(VENV)/.ready: $(VENV)/.locked pyproject.toml
 lock: $(VENV)/.ready
 	@$(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links --all-extras --group dev pyproject.toml -o requirements.lock
+
+# The outputs that are committed: rendered on the lab, under its fixed clock.
+notebooks: $(VENV)/.ready
+	@$(VENV)/bin/python docs/render_notebooks.py
 
 lab: $(VENV)/.ready
 	@$(RUN) aoai_lib lab

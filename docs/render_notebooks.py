@@ -15,6 +15,8 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
+from aoai_lib.kernels import LocalKernelManager
+
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 SURROUNDINGS = ("AOAI_RUN", "AOAI_OUT", "AOAI_LAB")
 """Variables that would make a notebook show another run, other tenants or another lab."""
@@ -23,7 +25,8 @@ SURROUNDINGS = ("AOAI_RUN", "AOAI_OUT", "AOAI_LAB")
 def render(path: Path) -> None:
     """Execute one notebook and write it back without what differs from time to time."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
+    place = {"metadata": {"path": str(path.parent)}}
+    NotebookClient(notebook, timeout=300, resources=place, kernel_manager_class=LocalKernelManager).execute()
     for cell in notebook.cells:
         settle(cell)
     notebook.metadata["language_info"] = {"name": "python"}
