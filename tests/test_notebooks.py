@@ -100,11 +100,13 @@ def asked(name: str) -> list[str]:
     return re.findall(r'"([A-Z]{3}-\d\d)"', "\n".join(cell.source for cell in code(name)[2:]))
 
 
-def test_every_control_is_asked_about_in_its_phase() -> None:
+def test_a_control_is_asked_about_once_and_in_its_phase() -> None:
+    """A control that no question names yet is in the table of findings all the same, so adding one needs no new cell."""
+    phases = {each.id: each.phase for each in catalogue()}
     for chapter in run.CHAPTERS[:5]:
         mentioned = asked(chapter.name)
         assert len(mentioned) == len(set(mentioned))
-        assert {each.id for each in catalogue() if each.phase in chapter.phases} <= set(mentioned)
+        assert {phases[control] for control in mentioned if control in phases} == set(chapter.phases)
 
 
 def test_the_checklist_asks_for_controls_that_the_notebooks_ask_for() -> None:
