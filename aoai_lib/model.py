@@ -220,6 +220,7 @@ class Snapshot:
     """Everything that was read of one tenant: what the controls judge, and nothing else.
 
     `as_of` is the service's own clock (ISO 8601, UTC) when the reading began. `readings` is keyed by source and lower-cased scope.
+    `caller` says who read: `object_id`, `app_id`, `tenant_id`, `name`, as far as the token told; empty for a replay.
     """
 
     tenant: str
@@ -229,6 +230,7 @@ class Snapshot:
     profile: str
     requirements: Requirements
     readings: Mapping[tuple[str, str], Reading] = field(default_factory=dict)
+    caller: Mapping[str, str] = field(default_factory=dict)
 
     def reading(self, source: str, scope: str) -> Reading:
         """The reading of a source for a scope; one in state NOT_COLLECTED where nobody asked."""

@@ -128,6 +128,14 @@ def test_a_phase_that_is_off_is_not_assessed(assessed: tuple[subprocess.Complete
     }
 
 
+def test_the_run_says_who_read_and_when(assessed: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    about = read(assessed[1], "run.json")
+    assert about["caller"]["object_id"] == "1b62d8f3-6e1f-4c8b-9b21-7a4f1dae2e01"
+    assert about["caller"]["tenant_id"] == about["tenant_id"] == "c41d7e90-8b26-4a5f-b3d8-17f0a9e2c302"
+    assert about["as_of"] == "2026-11-23T09:00:00Z"
+    assert about["parameters"]["tenant"] == "exposed"
+
+
 def test_only_the_network_was_read(lab: Lab, tmp_path: Path) -> None:
     done = aoai("assess", "parameters/hardened.yaml", "--out", tmp_path, "--phase", "01", **lab.environment("hardened"))
     assert done.returncode == 0, done.stderr

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 
 from aoai_lib.azure import clouds, credentials
@@ -87,3 +90,21 @@ def test_the_authority_is_the_clouds_own() -> None:
 def test_an_unknown_credential_is_refused() -> None:
     with pytest.raises(InputError, match="device_code"):
         credentials.choose("password", clouds.find("public"))
+
+
+def token(claims: object) -> str:
+    return ".".join(["e30", base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("="), "s"])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (token({"oid": "o", "appid": "a", "tid": "t"}), {"object_id": "o", "app_id": "a", "tenant_id": "t"}),
+        (token({"oid": "o", "upn": "kim@example.org", "exp": 5}), {"object_id": "o", "name": "kim@example.org"}),
+        (token(["oid"]), {}),
+        ("a.%%%.c", {}),
+        ("opaque", {}),
+    ],
+)
+def test_a_token_tells_who_reads(text: str, told: dict[str, str]) -> None:
+    assert credentials.who(text) == told

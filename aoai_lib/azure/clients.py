@@ -7,6 +7,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import requests
+from azure.core.exceptions import ClientAuthenticationError
 from azure.core.paging import ItemPaged
 from azure.core.pipeline.policies import (
     BearerTokenCredentialPolicy,
@@ -21,6 +22,7 @@ from azure.mgmt.core import ARMPipelineClient
 
 from aoai_lib.azure.answers import AnswerShapePolicy
 from aoai_lib.azure.clouds import Cloud
+from aoai_lib.azure.credentials import who
 from aoai_lib.azure.permission import ReadOnlyPolicy
 from aoai_lib.azure.recording import RecordingPolicy
 from aoai_lib.azure.replay import Recording, ReplayAdapter
@@ -177,6 +179,13 @@ class Azure:
             return page.get("nextLink") or None, iter(page.get("value") or [])
 
         return ItemPaged(fetch, unpack)
+
+    def caller(self) -> dict[str, str]:
+        """Who the credential signs in as: see `credentials.who`. Nobody is named where no token can be had any more."""
+        try:
+            return who(self._credential.get_token(self.cloud.arm_scope).token)
+        except ClientAuthenticationError:
+            return {}
 
     def close(self) -> None:
         """Give up the connections, the credential's too."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aoai_lib.azure.clouds import Cloud
 from aoai_lib.model import InputError
@@ -78,3 +80,24 @@ def choose(name: str, cloud: Cloud, tenant_id: str = "") -> TokenCredential:
     if name not in _CHOICES:
         raise InputError(f"There is no credential “{name}”: write {', '.join(_CHOICES)}.")
     return _CHOICES[name](cloud, {"tenant_id": tenant_id} if tenant_id else {})
+
+
+_CLAIMS: Final = {"oid": "object_id", "appid": "app_id", "azp": "app_id", "tid": "tenant_id", "upn": "name"}
+
+
+def who(token: str) -> dict[str, str]:
+    """Whom an access token names: `object_id`, `app_id`, `tenant_id`, `name`; what it does not tell is left out.
+
+    The claims are those of Entra's access tokens (Microsoft Learn, "Access token claims reference"). A token that is no
+    JSON Web Token tells nothing. Nothing is verified: the service does that, this is only written down.
+    """
+    parts = token.split(".")
+    if len(parts) != 3:
+        return {}
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return {}
+    if not isinstance(claims, dict):
+        return {}
+    return {name: claims[claim] for claim, name in _CLAIMS.items() if isinstance(claims.get(claim), str)}

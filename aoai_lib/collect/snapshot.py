@@ -41,6 +41,7 @@ class Collector:
         Raises `SignInError` where no token can be had and `NothingToAssessError` where there is no account to assess.
         """
         self._read_subscriptions()
+        caller = self.azure.caller()
         self._read_accounts()
         wanted = [source for name, group in sources().items() if name == "scope" or name in phases for source in group]
         wanted.sort(key=lambda source: source.over.stage)
@@ -55,6 +56,7 @@ class Collector:
             profile=parameters.profile,
             requirements=parameters.requirements,
             readings=self.readings,
+            caller=caller,
         )
 
     def _keep(self, reading: Reading, source: Source | None = None) -> None:

@@ -19,6 +19,7 @@ def dump(snapshot: Snapshot) -> dict[str, Json]:
         "tenant": snapshot.tenant,
         "tenant_id": snapshot.tenant_id,
         "cloud": snapshot.cloud,
+        "caller": dict(snapshot.caller),
         "as_of": snapshot.as_of,
         "profile": snapshot.profile,
         "requirements": snapshot.requirements.model_dump(mode="json"),
@@ -39,6 +40,7 @@ def load(document: Json) -> Snapshot:
             as_of=document["as_of"],
             profile=document["profile"],
             requirements=Requirements.model_validate(document["requirements"]),
+            caller=document["caller"],
             readings={(reading.source, reading.scope.lower()): reading for reading in readings},
         )
     except (KeyError, TypeError, ValueError, ValidationError) as problem:
