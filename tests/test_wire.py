@@ -14,12 +14,13 @@ from aoai_lib import run
 from aoai_lib.azure import clouds, credentials
 from aoai_lib.azure.clients import Azure
 from aoai_lib.azure.permission import WriteRefusedError, refuse_writes
+from aoai_lib.azure.replay import Recording
 from aoai_lib.evidence.redaction import mask
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.fleet import environment
 from aoai_lib.lab.server import Lab, load_worlds
 from aoai_lib.model import SignInError, State
-from aoai_lib.parameters import load
+from aoai_lib.parameters import Parameters, load
 
 ARM = "https://management.azure.com"
 ACCOUNT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.CognitiveServices/accounts/a"
@@ -104,14 +105,22 @@ def test_writes_through_the_sdks_never_leave(azure: Azure, own_lab: Lab) -> None
     assert len(own_lab.requests) == before
 
 
-def test_an_unregistered_provider_is_not_registered(azure: Azure, own_lab: Lab) -> None:
+def test_an_unregistered_provider_is_not_registered() -> None:
     """ARM clients answer MissingSubscriptionRegistration by registering the provider, which is a write."""
-    sub = subscription(azure)
-    own_lab.faults.add("409:9:accounts")
-    with environment(own_lab.environment("hardened")):
-        snapshot = run.collect(load(ROOT / "parameters" / "hardened.yaml"), (), azure.evidence)
-    assert snapshot.reading("accounts", sub).state is State.FAILED
-    assert {each.method for each in own_lab.requests} == {"GET"}
+    error = {
+        "error": {
+            "code": "MissingSubscriptionRegistration",
+            "message": "Not registered to use namespace 'Microsoft.CognitiveServices'",
+        }
+    }
+    url = f"{ARM}/subscriptions/{SUBSCRIPTION}/providers/Microsoft.CognitiveServices/accounts"
+    recording = Recording([{"method": "GET", "url": url, "status": 409, "headers": {}, "body": error}])
+    evidence = Evidence()
+    snapshot = run.collect(Parameters(tenant="t", cloud="public"), (), evidence, recording=recording)
+    reading = snapshot.reading("accounts", SUBSCRIPTION)
+    assert reading.state is State.FAILED
+    assert "409 MissingSubscriptionRegistration" in reading.reason
+    assert {each.method for each in evidence.exchanges} == {"GET"}
 
 
 @pytest.mark.parametrize("tenant", ["hardened", "exposed", "mixed"])
