@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 from aoai_lib.lab.kinds import Caller, Kind, Query
 from aoai_lib.lab.paths import group_of, subscription_of
 from aoai_lib.lab.shapes import Json, identifier, instant
-from aoai_lib.lab.store import Tenant
+from aoai_lib.lab.store import Operation, Tenant
 
 _VERBS = {"PUT": "write", "PATCH": "write", "DELETE": "delete"}
 _METHODS = {"write": "PUT", "delete": "DELETE"}
@@ -24,6 +25,8 @@ _STATUSES = {
     404: "NotFound",
     405: "MethodNotAllowed",
     409: "Conflict",
+    412: "PreconditionFailed",
+    429: "TooManyRequests",
 }
 
 
@@ -40,12 +43,19 @@ class Deed:
     code: str = ""
 
 
-def record(query: Query, kind: Kind, method: str, action: str, status: int, code: str = "") -> None:
-    """Record one write at the gateway."""
+def record(
+    query: Query, kind: Kind, method: str, action: str, status: int, code: str = "", operation: Operation | None = None
+) -> None:
+    """Record one write at the gateway: begun, and ended; or accepted, and ended when its operation is done."""
     subject = kind.operation or kind.type
     spelled = next((name for name in kind.actions if name.lower() == action.lower()), action)
-    operation = f"{subject}/{spelled}/action" if action else f"{subject}/{_VERBS.get(method, 'action')}"
-    enter(query.tenant, Deed(operation, query.path.text, query.caller, query.tenant.now, status, str(uuid4()), code))
+    name = f"{subject}/{spelled}/action" if action else f"{subject}/{_VERBS.get(method, 'action')}"
+    deed = Deed(name, query.path.text, query.caller, query.tenant.now, status, str(uuid4()), code)
+    if operation is None or operation.done:
+        enter(query.tenant, deed, ("Started", "Failed" if code else "Succeeded"))
+        return
+    enter(query.tenant, deed, ("Started", "Accepted"))
+    operation.ended = lambda: enter(query.tenant, replace(deed, status=200), ("Succeeded",))
 
 
 def seed(tenant: Tenant) -> None:
@@ -56,15 +66,16 @@ def seed(tenant: Tenant) -> None:
         moment = tenant.now - timedelta(minutes=float(entry["minutesAgo"]))
         correlation = identifier(tenant.world.slug, "activity", order)
         status, code = int(entry.get("status", 200)), str(entry.get("code", ""))
-        enter(tenant, Deed(entry["operation"], entry["resource"], caller, moment, status, correlation, code))
+        deed = Deed(entry["operation"], entry["resource"], caller, moment, status, correlation, code)
+        enter(tenant, deed, ("Started", "Failed" if code else "Succeeded"))
 
 
-def enter(tenant: Tenant, deed: Deed) -> None:
-    """Write a deed down as its two events, begun and ended, and hand them to whoever exports the log."""
+def enter(tenant: Tenant, deed: Deed, outcomes: Sequence[str]) -> None:
+    """Write a deed down as one event an outcome, and hand them to whoever exports the log."""
     subscription = subscription_of(deed.resource_id)
     if subscription is None:
         return
-    for outcome in ("Started", "Failed" if deed.code else "Succeeded"):
+    for outcome in outcomes:
         event = _event(tenant, deed, outcome)
         tenant.activity.append(event)
         if tenant.exporter is not None:

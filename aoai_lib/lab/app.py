@@ -49,7 +49,7 @@ class Application:
         self.faults = faults_
         self.latency_ms = latency_ms
         self.requests: list[Received] = []
-        self._changing = threading.RLock()  # answers are made in worker threads, state is changed by one at a time
+        self.changing = threading.RLock()  # answers are made in worker threads, state is changed by one at a time
         self.transports: dict[tuple[str, int], Any] = {}
 
     def behind(self, listener: str) -> Any:
@@ -81,8 +81,10 @@ class Application:
     def _answer(self, request: Request, body: bytes, listener: str) -> Response:
         path = request.url.path
         try:
+            if dataplane.domain_of(request.headers.get("host", "")):
+                return self._call(request, body, listener)
             if path.startswith(("/subscriptions", "/providers/", "/tenants")):
-                with self._changing:
+                with self.changing:
                     return self._manage(request, body)
             if path.startswith("/v1/workspaces/"):
                 tenant, caller = self.issuer.verify(request.headers.get("authorization"), LOGS)
@@ -91,20 +93,24 @@ class Application:
             found = metadata.handle(self.issuer, request.method, path, _options(request), request.headers, body)
             if found is not None:
                 return _respond(200, found)
-            with self._changing:
-                reply = dataplane.handle(self.tenants, self.issuer, dataplane.Call.of(request, body, listener))
-            return _raw(reply.status, reply.headers, reply.body)
+            return self._call(request, body, listener)
         except SignInError as error:
             return _respond(error.status, error.body)
         except ArmError as error:
             return _respond(error.status, error.body, error.headers)
+
+    def _call(self, request: Request, body: bytes, listener: str) -> Response:
+        with self.changing:
+            reply = dataplane.handle(self.tenants, self.issuer, dataplane.Call.of(request, body, listener))
+        return _raw(reply.status, reply.headers, reply.body)
 
     def _manage(self, request: Request, body: bytes) -> Response:
         authorization = request.headers.get("authorization")
         tenant, caller = self.issuer.verify(authorization, ARM)
         self._demand_own_tenant(tenant, request.url.path)
         options = _options(request)
-        answer = arm.handle(tenant, caller, request.method, request.url.path, options, _json(body))
+        path, headers = request.url.path, dict(request.headers)
+        answer = arm.handle(tenant, caller, request.method, path, options, _json(body), headers)
         response = _respond(answer.status, answer.body, _arm_headers(tenant, caller, request) | answer.headers)
         if "/privatednszones/" in f"{request.url.path}/".lower() and response.body:
             return Response(bytes(response.body).replace(b"/", b"\\/"), response.status_code, _plain_headers(response))

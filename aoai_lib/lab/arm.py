@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from aoai_lib.lab import activity, errors, locks, operations, rbac
+from aoai_lib.lab import activity, errors, locks, operations, preconditions, rbac
 from aoai_lib.lab.errors import ArmError
 from aoai_lib.lab.kinds import Caller, Kind, Query, View, Write, kind_of, known_namespace
 from aoai_lib.lab.paths import RESOURCES, ArmPath, parse
 from aoai_lib.lab.shapes import Json, merged
-from aoai_lib.lab.store import Resource, Tenant
+from aoai_lib.lab.store import Operation, Resource, Tenant
 
 _ENVELOPE = ("id", "name", "type", "etag", "systemData")
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
@@ -32,12 +32,19 @@ class Answer:
     status: int
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    operation: Operation | None = None
 
 
 def handle(
-    tenant: Tenant, caller: Caller, method: str, text: str, options: Mapping[str, str], body: object = None
+    tenant: Tenant,
+    caller: Caller,
+    method: str,
+    text: str,
+    options: Mapping[str, str],
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """Answer one ARM request of an authenticated caller. Raises ArmError for every refusal."""
+    """Answer one ARM request of an authenticated caller; headers in lower case. Raises ArmError for every refusal."""
     version = next((value for key, value in options.items() if key.lower() == "api-version"), "")
     if not version:
         raise errors.missing_version()
@@ -50,7 +57,7 @@ def handle(
     if method == "POST" and path.is_collection:
         action, path = _without_action(path)
     kind = _kind(path, version)
-    query = Query(tenant, path, version, options, caller)
+    query = Query(tenant, path, version, options, caller, headers or {})
     if method in ("GET", "HEAD"):
         return _read(kind, query)
     try:
@@ -60,7 +67,7 @@ def handle(
             activity.record(query, kind, method, action, error.status, error.code)
         raise
     if not kind.silent:
-        activity.record(query, kind, method, action, answer.status)
+        activity.record(query, kind, method, action, answer.status, operation=answer.operation)
     return answer
 
 
@@ -144,7 +151,8 @@ def _demand_container(tenant: Tenant, path: ArmPath, verb: str) -> None:
     kind = kind_of(above.type) if above else None
     if above is None or kind is None or kind.show is None:
         return
-    if verb == "read":
+    dns = "/privatednszones/" in f"{above.text}/".lower()
+    if verb == "read" or (verb == "delete" and above.namespace.lower() == "microsoft.network" and not dns):
         raise _missing(replace(kind, missing=None), above)
     raise errors.parent_not_found(verb, "/".join(path.types), above.text)
 
@@ -152,7 +160,7 @@ def _demand_container(tenant: Tenant, path: ArmPath, verb: str) -> None:
 def _page(kind: Kind, query: Query) -> Answer:
     items = list(kind.items(query)) if kind.items is not None else _shown(kind, query)
     start = _offset(kind, query.options)
-    end = start + kind.paging.size
+    end = start + _size(kind, query.options)
     body: Json = {"value": items[start:end]}
     if end < len(items):
         body["nextLink"] = _next_link(kind, query, end)
@@ -177,6 +185,11 @@ def _shown(kind: Kind, query: Query) -> list[Json]:
         found = list(tenant.of_type(kind.type, path.scope))
     view = View(query.version, listing=True)
     return [kind.show(tenant, each, view) for each in found]
+
+
+def _size(kind: Kind, options: Mapping[str, str]) -> int:
+    asked = next((value for key, value in options.items() if key.lower() == "$top"), "") if kind.paging.top else ""
+    return min(kind.paging.size, int(asked)) if asked.isdigit() and int(asked) else kind.paging.size
 
 
 def _offset(kind: Kind, options: Mapping[str, str]) -> int:
@@ -212,6 +225,8 @@ def _change(kind: Kind, query: Query, method: str, action: str, body: object) ->
         locks.demand_unlocked(tenant, path.text, method)
     if action:
         return _act(kind, query, action, body)
+    preconditions.demand_idle(query)
+    preconditions.demand_version(kind, query, tenant.find(path.text))
     if method == "DELETE":
         return _delete(kind, query)
     if not isinstance(body, dict) or not isinstance(body.get("properties", {}), dict):
@@ -241,13 +256,16 @@ def _store(kind: Kind, query: Query, method: str, body: Json) -> Answer:
         kind.write(Write(tenant, resource, before, query.version, query.caller))
     tenant.put(resource)
     headers: dict[str, str] = {}
+    operation = None
     if kind.lro:
-        operation = operations.start(tenant, resource, method, kind.lro)
-        headers = operations.headers(tenant, operation, resource.location or _region(tenant, resource), query.version)
+        region = resource.location or _region(tenant, resource)
+        operation = operations.start(tenant, resource, method, kind.lro, region)
+        headers = operations.headers(tenant, operation, query.version)
     if kind.lro == "dns" and method == "PUT":
-        return Answer(202, {}, headers)
+        return Answer(202, {}, headers, operation)
     status = 200 if before is not None else kind.created_status
-    return Answer(status, kind.show(tenant, resource, View(query.version)) if kind.show else None, headers)
+    shown = kind.show(tenant, resource, View(query.version)) if kind.show else None
+    return Answer(status, shown, headers, operation)
 
 
 def _computed(kind: Kind, query: Query) -> bool:
@@ -293,6 +311,5 @@ def _delete(kind: Kind, query: Query) -> Answer:
     tenant.remove(before.id)
     if not kind.lro:
         return Answer(kind.erase_status, shown)
-    operation = operations.start(tenant, before, "DELETE", kind.lro)
-    region = before.location or _region(tenant, before)
-    return Answer(202, None, operations.headers(tenant, operation, region, query.version))
+    operation = operations.start(tenant, before, "DELETE", kind.lro, before.location or _region(tenant, before))
+    return Answer(202, None, operations.headers(tenant, operation, query.version), operation)

@@ -19,11 +19,19 @@ from aoai_lib.lab.errors import ArmError
 from aoai_lib.lab.inference import InferenceAnswer, data_action
 from aoai_lib.lab.kinds import Caller
 from aoai_lib.lab.providers import guardrails
+from aoai_lib.lab.providers.connections import ZONES
 from aoai_lib.lab.shapes import Json
 from aoai_lib.lab.store import Resource, Tenant
 from aoai_lib.lab.tokens import DATA, Issuer
 
 ACCOUNTS = "Microsoft.CognitiveServices/accounts"
+SUFFIXES = frozenset(ZONES["AIServices"].values())
+
+
+def domain_of(host: str) -> str:
+    """The custom subdomain in an account's own host name, ``name.openai.azure.com``; "" for any other host."""
+    domain, _, suffix = host.lower().partition(":")[0].partition(".")
+    return domain if suffix in SUFFIXES else ""
 
 
 @dataclass(frozen=True)
@@ -40,11 +48,15 @@ class Call:
 
     @classmethod
     def of(cls, request: Request, body: bytes, listener: str) -> Call:
-        """Both listeners are on loopback, so a caller may state the address it plays in x-forwarded-for."""
+        """Both listeners are on loopback, so a caller may state the address it plays in x-forwarded-for.
+
+        Called by an account's own host name, the name becomes the first step of the path.
+        """
         usual = "10.40.2.10" if listener == "private" else "203.0.113.10"
+        domain = domain_of(request.headers.get("host", ""))
         return cls(
             request.method,
-            request.url.path,
+            f"/{domain}{request.url.path}" if domain else request.url.path,
             dict(parse_qsl(request.url.query, keep_blank_values=True)),
             dict(request.headers),
             body,

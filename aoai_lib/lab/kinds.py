@@ -30,13 +30,14 @@ class Caller:
 
 @dataclass(frozen=True)
 class Query:
-    """One read: the path, the query string, the api-version, and who asks."""
+    """One request: the path, the query string, the api-version, who asks, and the headers in lower case."""
 
     tenant: Tenant
     path: ArmPath
     version: str
     options: Mapping[str, str]
     caller: Caller
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -68,11 +69,12 @@ Show = Callable[[Tenant, Resource, View], Json]
 
 @dataclass(frozen=True)
 class Paging:
-    """How a provider pages: how many items a page, the name of its token, and what ends the list."""
+    """How a provider pages: how many items a page, the name of its token, what ends the list, whether it heeds $top."""
 
     size: int = 1000
     token: str = "$skiptoken"  # noqa: S105 - the name of a query option
     end: str | None = "absent"  # 'absent', 'empty' or 'null'
+    top: bool = False
 
 
 @dataclass(frozen=True)

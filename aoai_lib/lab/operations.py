@@ -16,16 +16,16 @@ PROVIDERS = {"cognitive": "Microsoft.CognitiveServices", "network": "Microsoft.N
 RETRY_MS = 20
 
 
-def start(tenant: Tenant, resource: Resource, verb: str, style: str) -> Operation:
+def start(tenant: Tenant, resource: Resource, verb: str, style: str, region: str) -> Operation:
     """Begin an operation on a resource; it is done after the tenant's number of polls."""
-    operation = Operation(str(uuid4()), resource.id, verb, tenant.poll_count, tenant.now, style)
+    operation = Operation(str(uuid4()), resource.id, verb, tenant.poll_count, tenant.now, style, region)
     tenant.operations[operation.id] = operation
     return operation
 
 
-def headers(tenant: Tenant, operation: Operation, location: str, version: str) -> dict[str, str]:
-    """The headers that announce an operation. ``location`` is the resource's region."""
-    address = f"{tenant.base_url}{_status_path(operation, location)}?api-version={version}"
+def headers(tenant: Tenant, operation: Operation, version: str) -> dict[str, str]:
+    """The headers that announce an operation."""
+    address = f"{tenant.base_url}{_status_path(operation)}?api-version={version}"
     found = {"azure-asyncoperation": address, "x-ms-retry-after-ms": str(RETRY_MS)}
     if operation.style == "cognitive":
         address = address.replace(f"api-version={version}", "api-version=2017-04-18")
@@ -41,14 +41,14 @@ def headers(tenant: Tenant, operation: Operation, location: str, version: str) -
     return found
 
 
-def _status_path(operation: Operation, location: str) -> str:
+def _status_path(operation: Operation) -> str:
     parts = operation.resource_id.split("/")
     subscription, provider = "/".join(parts[:3]), PROVIDERS[operation.style]
     if operation.style == "dns":
         group = "/".join(parts[:5])
         return f"{group}/providers/{provider}/privateDnsOperationStatuses/{operation.id}"
     noun = "operationResults" if operation.style == "cognitive" else "operations"
-    region = location.replace(" ", "").lower() or "global"
+    region = operation.region.replace(" ", "").lower() or "global"
     return f"{subscription}/providers/{provider}/locations/{region}/{noun}/{operation.id}"
 
 

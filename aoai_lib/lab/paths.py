@@ -56,6 +56,8 @@ def parse(text: str) -> ArmPath | None:
     """Take an ARM path apart. None when it is no resource address at all."""
     path = "/" + text.strip("/")
     parts = path.split("/")[1:]
+    if _asks_for_providers(parts):
+        return ArmPath(path, "", RESOURCES, tuple(parts[0::2]), tuple(parts[1::2]))
     marks = [index for index, part in enumerate(parts) if part.lower() == "providers"]
     if not marks or marks[-1] + 2 >= len(parts):
         return _container(path, parts)
@@ -63,6 +65,12 @@ def parse(text: str) -> ArmPath | None:
     scope = "/".join(parts[:mark])
     rest = parts[mark + 2 :]
     return ArmPath(path, "/" + scope if scope else "", parts[mark + 1], tuple(rest[0::2]), tuple(rest[1::2]))
+
+
+def _asks_for_providers(parts: list[str]) -> bool:
+    """Whether a path asks what providers a subscription has, or registers one."""
+    head = len(parts) > 2 and parts[0].lower() == "subscriptions" and parts[2].lower() == "providers"
+    return head and (len(parts) < 5 or (len(parts) == 5 and parts[4].lower() in ("register", "unregister")))
 
 
 def _container(path: str, parts: list[str]) -> ArmPath | None:

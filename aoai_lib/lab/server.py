@@ -10,6 +10,7 @@ For tests and the command line::
         )
 
 ``lab.url`` is the listener that the internet sees, ``lab.private_url`` the one inside the virtual network.
+``lab.vantages["inside"]`` says where the ``resolver`` and the ``gateway`` of a vantage point listen.
 ``lab.environment(slug, identity="assessor")`` is what points the SDKs at the lab, ``lab.requests`` every request received,
 ``lab.faults.add("429:3:deployments")`` makes it fail, ``lab.state(slug)`` is a tenant's state.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import ssl
 import tempfile
@@ -32,10 +34,13 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from aoai_lib.lab.app import Application, Received
+from aoai_lib.lab.dataplane import SUFFIXES
 from aoai_lib.lab.faults import Faults
+from aoai_lib.lab.names import VANTAGES
 from aoai_lib.lab.seed import tenant_of
 from aoai_lib.lab.store import Tenant
 from aoai_lib.lab.tokens import LIFETIME, Issuer
+from aoai_lib.lab.vantages import Vantage
 from aoai_lib.lab.world import World, load_worlds
 
 __all__ = ["Lab", "load_worlds"]
@@ -68,6 +73,8 @@ class Lab:
         self._tenants = [tenant_of(world, self.url, polls) for world in worlds]
         self._issuer = Issuer(self._tenants, self.url, token_seconds)
         self._application = Application(self._tenants, self._issuer, self.faults, latency_ms)
+        listeners = dict(zip(("public", "private"), ports, strict=True))
+        self._vantages = [Vantage(name, self._tenants, self._application.changing, listeners) for name in VANTAGES]
         self._folder = tempfile.TemporaryDirectory(prefix="lab-ca-", ignore_cleanup_errors=True)
         self.ca_file = str(Path(self._folder.name) / "ca.pem")
         self._context = self._certify()
@@ -79,7 +86,9 @@ class Lab:
         authority = trustme.CA(organization_name="The lab")
         authority.cert_pem.write_to_path(self.ca_file)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+        authority.issue_cert("localhost", "127.0.0.1", *(f"*.{each}" for each in sorted(SUFFIXES))).configure_cert(
+            context
+        )
         return context
 
     def start(self) -> Self:
@@ -100,6 +109,8 @@ class Lab:
             self._thread = None
         for each in self._sockets:
             each.close()
+        for vantage in self._vantages:
+            vantage.close()
         self._folder.cleanup()
 
     def __enter__(self) -> Self:
@@ -126,11 +137,17 @@ class Lab:
     def tenants(self) -> list[Tenant]:
         return list(self._tenants)
 
+    @property
+    def vantages(self) -> dict[str, dict[str, str]]:
+        """Where each vantage point's ``resolver`` and ``gateway`` listen, as HOST:PORT."""
+        return {each.name: each.addresses for each in self._vantages}
+
     def environment(self, tenant_slug: str, identity: str = "assessor") -> dict[str, str]:
         """The environment variables that point the SDKs at the lab, signed in as one of the tenant's identities."""
         return {
             "AOAI_LAB": self.url,
             "AOAI_LAB_PRIVATE": self.private_url,
+            "AOAI_LAB_VANTAGES": json.dumps(self.vantages),
             "IDENTITY_ENDPOINT": f"{self.url}/msi/token",
             "IDENTITY_HEADER": self._issuer.secret(self.state(tenant_slug), identity),
             "REQUESTS_CA_BUNDLE": self.ca_file,
@@ -159,9 +176,13 @@ class Lab:
             if any(task.done() for task in tasks):
                 break
             await asyncio.sleep(0.005)
+        for vantage in self._vantages:
+            await vantage.start()
         self._started.set()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*tasks)
+        for vantage in self._vantages:
+            vantage.stop()
         for transport in list(self._application.transports.values()):
             transport.abort()
         await asyncio.sleep(0)

@@ -55,13 +55,25 @@ class Operation:
     polls: int
     started: datetime
     style: str
+    region: str = "global"
+    ended: Callable[[], None] | None = None
+
+    @property
+    def label(self) -> str:
+        """The operation as Microsoft.Network's errors name it, e.g. PutSubnetOperation."""
+        leaf = self.resource_id.split("/")[-2]
+        noun = leaf[:1].upper() + leaf[1:].removesuffix("s")
+        return f"{self.verb.capitalize()}{noun}Operation"
 
     @property
     def done(self) -> bool:
         return self.polls <= 0
 
     def look(self) -> None:
+        """Bring the operation nearer to its end; ``ended`` is told when it gets there."""
         self.polls -= 1
+        if self.polls == 0 and self.ended is not None:
+            self.ended()
 
 
 @dataclass

@@ -49,7 +49,7 @@ class Issuer:
         """The secret that proves an identity (IDENTITY_HEADER, or client_secret). Raises WorldError when unknown."""
         principal = tenant.world.principal(identity)
         key = (tenant.world.tenant_id, principal.id)
-        return self._secrets.setdefault(key, secrets.token_urlsafe(24))
+        return self._secrets.setdefault(key, secrets.token_hex(24))
 
     def managed_identity(self, header: str, resource: str) -> dict[str, Any]:
         """Answer the managed identity endpoint of App Service (api-version 2019-08-01)."""

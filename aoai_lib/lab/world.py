@@ -52,7 +52,11 @@ class Declared:
 
 @dataclass(frozen=True)
 class World:
-    """A tenant as declared. ``subscriptions`` keep the file's order."""
+    """A tenant as declared. ``subscriptions`` keep the file's order.
+
+    ``vantages`` says, for ``inside``, ``peered`` and ``on_premises``, through which virtual network names are asked for;
+    ``public`` stands for the public DNS.
+    """
 
     slug: str
     tenant_id: str
@@ -69,6 +73,7 @@ class World:
     role_definitions: tuple[Json, ...] = ()
     deny_assignments: tuple[Json, ...] = ()
     eligibility: tuple[Json, ...] = field(default=())
+    vantages: Json = field(default_factory=dict)
 
     def principal(self, name: str) -> Principal:
         for candidate in self.principals:
@@ -129,6 +134,7 @@ def world_of(document: Json) -> World:
         role_definitions=tuple(resolver.resolve(row, None) for row in document.get("roleDefinitions") or ()),
         deny_assignments=tuple(resolver.resolve(row, None) for row in document.get("denyAssignments") or ()),
         eligibility=tuple(resolver.resolve(row, None) for row in document.get("eligibility") or ()),
+        vantages=resolver.resolve(document.get("vantages") or {}, None),
     )
 
 
