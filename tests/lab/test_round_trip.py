@@ -84,6 +84,8 @@ MODELS = {
 NO_MODEL = {
     "Microsoft.Resources/subscriptions/resourceGroups": "no pinned package has resource groups",
     "Microsoft.Resources/subscriptions/resources": "no pinned package has the generic list",
+    "Microsoft.Resources/subscriptions/resourceGroups/resources": "no pinned package has the generic list",
+    "Microsoft.Resources/subscriptions/providers": "no pinned package has providers",
     "Microsoft.Insights/diagnosticSettings": "azure-mgmt-monitor 7 dropped them",
     "Microsoft.Insights/diagnosticSettingsCategories": "azure-mgmt-monitor 7 dropped them",
     "Microsoft.Security/pricings": "no pinned package",

@@ -7,39 +7,16 @@ from aoai_lib.lab.errors import ArmError
 from aoai_lib.lab.kinds import Query
 from aoai_lib.lab.shapes import Json, identifier, instant
 from aoai_lib.lab.store import Resource, Tenant
+from aoai_lib.lab.world import catalog
 
-COGNITIVE = (
-    "2017-04-18",
-    "2021-04-30",
-    "2021-10-01",
-    "2022-03-01",
-    "2022-10-01",
-    "2022-12-01",
-    "2023-05-01",
-    "2023-10-01-preview",
-    "2024-04-01-preview",
-    "2024-06-01-preview",
-    "2024-10-01",
-    "2025-06-01",
-    "2025-07-01-preview",
-    "2025-09-01",
-    "2025-10-01-preview",
-    "2025-12-01",
-    "2026-03-01",
-    "2026-05-01",
-    "2026-05-15-preview",
-)
 
-NETWORK = tuple(
-    """
-    2018-08-01 2018-10-01 2018-11-01 2018-12-01 2019-02-01 2019-04-01 2019-06-01 2019-07-01 2019-08-01 2019-09-01
-    2019-11-01 2019-12-01 2020-03-01 2020-04-01 2020-05-01 2020-06-01 2020-07-01 2020-08-01 2020-11-01 2021-02-01
-    2021-03-01 2021-05-01 2021-06-01 2021-08-01 2021-12-01 2022-01-01 2022-05-01 2022-07-01 2022-09-01 2022-11-01
-    2023-02-01 2023-04-01 2023-05-01 2023-06-01 2023-09-01 2023-11-01 2024-01-01 2024-03-01 2024-05-01 2024-07-01
-    2024-10-01 2025-01-01 2025-03-01 2025-05-01 2025-07-01 2025-09-01 2026-01-01 2026-03-01
-    """.split()
-)
-"""Clients ask for each type with a version of its own: the Azure CLI alone uses a dozen of these."""
+def versions_of(namespace: str) -> tuple[str, ...]:
+    """The api-versions of a provider, oldest first."""
+    return tuple(catalog("versions")[namespace].split())
+
+
+COGNITIVE = versions_of("Microsoft.CognitiveServices")
+NETWORK = versions_of("Microsoft.Network")
 
 
 def system_data(resource: Resource) -> Json:

@@ -150,7 +150,7 @@ declare(
         ),
         Kind(
             "Microsoft.ManagedIdentity/userAssignedIdentities",
-            ("2018-11-30", "2023-01-31", "2024-11-30"),
+            ("2018-11-30", "2023-01-31", "2024-11-30", "2025-05-31-preview"),
             _show_identity,
         ),
         Kind(
@@ -158,7 +158,7 @@ declare(
         ),
         Kind(
             "Microsoft.Storage/storageAccounts",
-            ("2023-01-01", "2023-05-01", "2024-01-01"),
+            ("2023-01-01", "2023-05-01", "2024-01-01", "2025-08-01"),
             _show_neighbour,
             methods=GET_ONLY,
         ),

@@ -226,7 +226,7 @@ def _show_action_group(tenant: Tenant, resource: Resource, view: View) -> Json:
     }
 
 
-_TERM = re.compile(r"(\w+)\s+(eq|ge|le|gt|lt)\s+'([^']*)'", re.IGNORECASE)
+_TERM = re.compile(r"(\w+)\s+(eq|ge|le|gt|lt)\s+'?([^'\s]+)'?", re.IGNORECASE)
 
 
 def _events(query: Query) -> Sequence[Json]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from aoai_lib.lab import rbac
-from aoai_lib.lab.kinds import GET_ONLY, Kind, Paging, Query, View, Write, declare
-from aoai_lib.lab.paths import subscription_of
-from aoai_lib.lab.shapes import Json
+from aoai_lib.lab import errors, rbac
+from aoai_lib.lab.kinds import GET_ONLY, Kind, Paging, Query, View, Write, all_kinds, declare
+from aoai_lib.lab.paths import group_of
+from aoai_lib.lab.providers.envelopes import versions_of
+from aoai_lib.lab.shapes import Json, instant
 from aoai_lib.lab.store import Resource, Tenant
 
-VERSIONS = tuple(
-    """
-    2014-04-01 2015-01-01 2015-11-01 2016-02-01 2016-06-01 2016-09-01 2017-05-10 2018-01-01 2018-02-01 2018-05-01
-    2018-06-01 2019-03-01 2019-05-01 2019-05-10 2019-06-01 2019-07-01 2019-08-01 2019-10-01 2019-11-01 2020-01-01
-    2020-06-01 2020-08-01 2020-10-01 2021-01-01 2021-04-01 2022-09-01 2022-12-01 2023-07-01 2024-03-01 2024-07-01
-    2024-11-01 2025-03-01 2025-04-01
-    """.split()
-)
+VERSIONS = versions_of("Microsoft.Resources")
+_TERM = re.compile(r"(resourceType|resourceGroup|name|location) eq '([^']*)'", re.IGNORECASE)
 
 
 def _tenants(query: Query) -> Sequence[Json]:
@@ -85,13 +81,72 @@ def _write_group(write: Write) -> None:
 
 def _everything(query: Query) -> Sequence[Json]:
     """The generic resource list: tracked top-level resources by id, name, type and location."""
+    scope = query.path.parent
+    terms = [(name.lower(), value.lower()) for name, value in _TERM.findall(_option(query, "$filter"))]
+    expanded = {name.strip() for name in _option(query, "$expand").split(",")}
     found = []
     for resource in query.tenant.resources.values():
-        inside = subscription_of(resource.id) == query.path.subscription
-        if inside and resource.type.count("/") == 1 and resource.location and "/resourceGroups/" in resource.id:
-            entry = {"id": resource.id, "name": resource.name, "type": resource.type, "location": resource.location}
-            if resource.type != "Microsoft.Resources/resourceGroups":
-                found.append(entry | ({"tags": resource.body["tags"]} if resource.body.get("tags") else {}))
+        inside = resource.id.lower().startswith(f"{scope.lower()}/") and "/providers/" in resource.id
+        if (
+            inside
+            and resource.type.count("/") == 1
+            and resource.location
+            and all(_has(resource, *each) for each in terms)
+        ):
+            found.append(_entry(resource, expanded))
+    return found
+
+
+def _option(query: Query, name: str) -> str:
+    return next((value for key, value in query.options.items() if key.lower() == name), "")
+
+
+def _has(resource: Resource, name: str, value: str) -> bool:
+    held = {
+        "resourcetype": resource.type,
+        "resourcegroup": group_of(resource.id) or "",
+        "name": resource.name,
+        "location": resource.location,
+    }
+    return held[name].lower() == value
+
+
+def _entry(resource: Resource, expanded: set[str]) -> Json:
+    entry: Json = {"id": resource.id, "name": resource.name, "type": resource.type}
+    entry |= {
+        key: resource.body[key] for key in ("location", "tags", "kind", "sku", "identity") if resource.body.get(key)
+    }
+    times = {"createdTime": resource.created, "changedTime": resource.changed}
+    entry |= {name: instant(moment) for name, moment in times.items() if name in expanded}
+    return entry | ({"provisioningState": "Succeeded"} if "provisioningState" in expanded else {})
+
+
+def _providers(query: Query) -> Sequence[Json]:
+    """The resource providers that the lab has, each with its types and api-versions. All are registered."""
+    subscription = f"/subscriptions/{query.path.subscription}"
+    types: dict[str, list[Json]] = {}
+    for kind in all_kinds():
+        namespace, _, type_ = kind.type.partition("/")
+        versions = sorted(kind.versions, reverse=True)
+        types.setdefault(namespace, []).append({"resourceType": type_, "locations": [], "apiVersions": versions})
+    return [
+        {
+            "id": f"{subscription}/providers/{namespace}",
+            "name": namespace,
+            "namespace": namespace,
+            "resourceTypes": found,
+            "registrationState": "Registered",
+            "registrationPolicy": "RegistrationRequired",
+        }
+        for namespace, found in sorted(types.items())
+    ]
+
+
+def _register(query: Query, payload: object) -> Json:
+    wanted = query.path.names[-1].lower()
+    found = next((each for each in _providers(query) if each["namespace"].lower() == wanted), None)
+    if found is None:
+        raise errors.unknown_namespace(query.path.names[-1])
     return found
 
 
@@ -106,12 +161,22 @@ declare(
             listed=_groups,
             write=_write_group,
         ),
+        *(
+            Kind(
+                f"Microsoft.Resources/{scope}/resources",
+                VERSIONS,
+                items=_everything,
+                methods=GET_ONLY,
+                paging=Paging(100, "$skiptoken", top=True),
+            )
+            for scope in ("subscriptions", "subscriptions/resourceGroups")
+        ),
         Kind(
-            "Microsoft.Resources/subscriptions/resources",
+            "Microsoft.Resources/subscriptions/providers",
             VERSIONS,
-            items=_everything,
+            items=_providers,
             methods=GET_ONLY,
-            paging=Paging(100, "$skiptoken"),
+            actions={"register": _register},
         ),
     ]
 )
