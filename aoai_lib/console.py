@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from aoai_lib.controls import Control
     from aoai_lib.doctor import Check
     from aoai_lib.fleet import Outcome
+    from aoai_lib.harden.plan import Plan, Step
+    from aoai_lib.harden.session import Outcome as Hardened
 
 _END: Final = None
+_ENDED: Final = frozenset({"done", "already", "stopped", "changed", "failed", "unconfirmed"})
+"""What may have become of a step: `aoai_lib.harden.application.Became`."""
 _STATUS_STYLE: Final = {"pass": "green", "fail": "bold red", "not_applicable": "dim", "not_assessed": "yellow"}
 
 
@@ -179,3 +183,84 @@ def show_checks(checks: Sequence[Check]) -> None:
     for check in checks:
         table.add_row("[green]ok[/]" if check.good else "[bold red]no[/]", _shown(check.what), _shown(check.result))
     Console(highlight=False).print(table)
+
+
+def show_plan(plan: Plan, heading: str = "Hardening plan") -> None:
+    """The steps, each with what changes and what to expect, and the failures that no step mends."""
+    from aoai_lib.harden.tables import changes_text
+
+    console = Console(highlight=False)
+    console.print(
+        f"[bold]{heading}[/] for {_shown(plan.tenant)}, as of {_shown(plan.as_of)}: {len(plan.steps)} step(s)"
+    )
+    for number, step in enumerate(plan.steps, 1):
+        console.print(f"\n[bold]{number:>3}  {_shown(step.title)}[/]  ({step.control})", soft_wrap=True)
+        console.print(f"     {step.request.method} {_shown(step.request.path)}", style="dim", soft_wrap=True)
+        for line in changes_text(step.changes).splitlines():
+            console.print(f"     {_shown(line)}", soft_wrap=True)
+        console.print(f"     To expect: {_shown(step.effect)}", soft_wrap=True)
+        for check in step.checks:
+            console.print(f"     Asked first: {_shown(check.label)}", soft_wrap=True)
+        if step.undo is None or step.undo_note:
+            console.print(f"     Taking back: {_shown(step.undo_note)}", soft_wrap=True)
+    if plan.unplanned:
+        console.print("\n[bold]Not in the plan[/]")
+        for each in plan.unplanned:
+            subject = each.subject.rpartition("/")[2]
+            console.print(f"     {each.control} {_shown(subject)}: {_shown(each.reason)}", soft_wrap=True)
+
+
+class StepProgress:
+    """A bar over the steps of a hardening; one line for each step where the output is no terminal."""
+
+    def __init__(self, steps: int) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._bars = Bars(
+            BarColumn(bar_width=28),
+            TextColumn("{task.completed:.0f} of {task.total:.0f}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bars.add_task("", total=steps)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def __call__(self, step: Step, what: str) -> None:
+        """Show what is being done about a step."""
+        self._bars.update(self._task, description=_shown(f"{step.title}: {what}"))
+        if what in _ENDED:
+            self._bars.advance(self._task)
+            if self._bars.disable:
+                self._console.print(f"{_shown(step.title)}: {what}", soft_wrap=True)
+
+
+def show_hardening(outcome: Hardened) -> None:
+    """What became of each step and of each control, and where it is recorded."""
+    console = Console(highlight=False)
+    for result in outcome.results:
+        style = "green" if result.good else "bold red"
+        console.print(
+            f"[{style}]{result.became.value:<12}[/]{_shown(result.step.title)}: {_shown(result.sentence)}",
+            soft_wrap=True,
+        )
+        for line in result.listed:
+            console.print(f"{'':<12}  {_shown(line)}", soft_wrap=True)
+    for proof in outcome.proofs:
+        style = _STATUS_STYLE[proof.status.value]
+        name = proof.subject.rpartition("/")[2]
+        console.print(
+            f"[{style}]{proof.status.value:<12}[/] {proof.control} {_shown(name)}: {_shown(proof.reason)}",
+            soft_wrap=True,
+        )
+    console.print(f"Recorded in {_shown(_near(outcome.folder))}", soft_wrap=True)
+    if (outcome.folder / "undo.json").is_file() and not (outcome.folder / "undone.json").is_file():
+        console.print(f"To take it back: --undo {_shown(_near(outcome.folder / 'undo.json'))}", soft_wrap=True)

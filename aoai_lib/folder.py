@@ -33,6 +33,22 @@ def check_writable(out: Path) -> None:
         ) from None
 
 
+def write_durably(path: Path, text: str) -> None:
+    """Write a file so that, whatever happens meanwhile, it is there whole and on disk, or is as it was before."""
+    draft = path.with_name(f".{path.name}.draft")
+    with draft.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    if hasattr(os, "O_DIRECTORY"):
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
 class RunFolder:
     """One run's folder. Files are written whole: a name that is there is complete."""
 

@@ -50,6 +50,8 @@ _ACCOUNT_ID: Final = re.compile(
 _VNET_ID: Final = re.compile(
     r"(?i)/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft\.Network/virtualNetworks/[^/\s]+"
 )
+_GROUP_ID: Final = re.compile(r"(?i)/subscriptions/[^/\s]+/resourceGroups/[^/\s]+")
+_SUBNET_ID: Final = re.compile(_VNET_ID.pattern + r"/subnets/[^/\s]+")
 _GUID_WANTED: Final = "must be a GUID with its dashes, as in 11111111-2222-3333-4444-555555555555"
 _LABEL_WANTED: Final = "must be 1 to 64 letters, digits, dots, dashes or underscores, and begin with no dot or dash"
 _WANTED_BY_PATTERN: Final[Mapping[str, str]] = {
@@ -105,6 +107,24 @@ class Waiver(BaseModel):
     expires: Day = Field(description="Last day on which it holds, as in `2027-01-31`.")
 
 
+class Hardening(BaseModel):
+    """What a hardening plan needs to know and no answer of Azure tells: where new things go, and what stays allowed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    endpoint_subnet: str = Field(
+        default="", max_length=1000, description="ARM id of the subnet for new private endpoints: NET-05."
+    )
+    dns_resource_group: str = Field(
+        default="",
+        max_length=1000,
+        description="ARM id of the resource group for new private DNS zones; empty = the endpoint's: NET-05, NET-07.",
+    )
+    allowed_fqdns: list[Text] = Field(
+        default=[], description="Host names that the accounts themselves may call, as for your own data: NET-14."
+    )
+
+
 class Parameters(BaseModel):
     """The parameters of one tenant, checked. `model_dump(mode="json")` gives them back as flat, plain values."""
 
@@ -143,6 +163,14 @@ class Parameters(BaseModel):
     active_probes: bool = Field(
         default=False, description="Whether harmless test requests may be sent to the accounts. Off = only reads."
     )
+    hardening: Hardening = Field(
+        default_factory=Hardening, description="What a hardening plan needs besides the requirements."
+    )
+    apply: bool = Field(
+        default=False,
+        description="Whether a notebook opened by hand carries its hardening plan out. Refused in a parameters file: "
+        "there `aoai harden --apply` does it.",
+    )
     evidence_days: int = Field(default=30, ge=1, le=90, description="Days of logs to look back on.")
     waivers: list[Waiver] = Field(default=[], description="Accepted risks, each with an owner and an end.")
 
@@ -179,7 +207,13 @@ def load(path: Path | str) -> Parameters:
         if kind := kind_of(line):
             raise InputError(f"{name}, line {number}: this {_DISCLOSED.format(kind)}")
     document = parse_text(text, name)
-    return parse(document.value, document)
+    parameters = parse(document.value, document)
+    if parameters.apply:
+        at = f"{name}, line {document.line(('apply',))}"
+        raise InputError(
+            f"{at}: apply is for a notebook opened by hand; use `aoai harden --apply`, and remove it here."
+        )
+    return parameters
 
 
 def parse(values: Mapping[str, Json], document: Document | None = None) -> Parameters:
@@ -203,6 +237,7 @@ _Problem = tuple[Location, str]
 _FIELDS: Final = {
     "": sorted(Parameters.model_fields),
     "requirements": sorted(Requirements.model_fields),
+    "hardening": sorted(Hardening.model_fields),
     "waivers": sorted(Waiver.model_fields),
 }
 _DISCLOSED: Final = (
@@ -288,6 +323,14 @@ def _mistakes(parameters: Parameters) -> Iterator[_Problem]:
         if not _VNET_ID.fullmatch(value):
             at = ("requirements", "consumer_vnets", index)
             yield at, f"consumer_vnets[{index}] must be the ARM id of a virtual network; it is {shown(value)}."
+    wished = parameters.hardening
+    for name, shape, what in (
+        ("endpoint_subnet", _SUBNET_ID, "subnet"),
+        ("dns_resource_group", _GROUP_ID, "resource group"),
+    ):
+        value = getattr(wished, name)
+        if value and not shape.fullmatch(value):
+            yield ("hardening", name), f"hardening.{name} must be the ARM id of a {what}; it is {shown(value)}."
     for index, value in enumerate(asked.approved_source_ranges):
         try:
             ipaddress.ip_network(value)

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class AnswerShapePolicy(SansIOHTTPPolicy[Any, Any]):
-    """A successful ARM answer is an object; where it is a page, its `value` is a list of objects.
+    """A successful answer to a read is an object; where it is a page, its `value` is a list of objects.
 
     Raises `DecodeError` for anything else. Stands outside `ContentDecodePolicy`, whose result it looks at.
     """
 
     def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:
         """Check what was decoded."""
-        if response.http_response.status_code != 200:
+        if response.http_response.status_code != 200 or request.http_request.method in ("PUT", "PATCH", "DELETE"):
             return
         body = response.context.get(ContentDecodePolicy.CONTEXT_NAME)
         if not isinstance(body, dict):

@@ -53,6 +53,23 @@ class Table:
         return {"text/plain": str(self), "text/html": page}
 
 
+@dataclass(frozen=True)
+class Tables:
+    """Tables that are read together, one below the other, and a sentence after them ("" for none)."""
+
+    tables: tuple[Table, ...]
+    note: str = ""
+
+    def __str__(self) -> str:
+        return "\n\n".join([*(str(each) for each in self.tables), *([visible(self.note)] if self.note else [])])
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        pages = [each._repr_mimebundle_()["text/html"] for each in self.tables]
+        if self.note:
+            pages.append(render("note.html.j2", note=self.note))
+        return {"text/plain": str(self), "text/html": "\n".join(pages)}
+
+
 def cell_text(cell: Cell) -> str:
     """A cell as plain text; verdicts carry their sign."""
     if cell is None:

@@ -1,0 +1,143 @@
+"""Writes: one at a time, each exactly as its plan says, and nothing else.
+
+The pipeline of a hardening reads as freely as an assessment's. For a write it is opened for the length of one call, and lets
+through that call's method, address and body alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.core.polling import LROPoller
+from azure.core.rest import HttpRequest
+from azure.mgmt.core.exceptions import ARMErrorFormat
+from azure.mgmt.core.polling.arm_polling import ARMPolling
+
+from aoai_lib.azure.permission import WriteRefusedError, refuse_writes
+from aoai_lib.evidence.redaction import redact_text
+from aoai_lib.model import Json, PlaybookError, SignInError
+
+if TYPE_CHECKING:
+    from azure.core.pipeline import PipelineRequest
+    from azure.mgmt.core import ARMPipelineClient
+
+OPERATION_SECONDS: Final = 1800
+"""How long a long-running operation is followed: endpoints take minutes, model deployments sometimes longer."""
+_POLL_SECONDS: Final = 5
+"""Between two looks at an operation whose answer names no Retry-After."""
+
+
+class UnfinishedOperationError(PlaybookError):
+    """A write was accepted, and its operation did not end in time: what became of it must be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedWrite:
+    """One request to Resource Manager: `path` below its endpoint, without query; `body` is None where none is sent."""
+
+    method: str
+    path: str
+    api_version: str
+    body: Json = None
+
+
+class PlannedWritesPolicy(SansIOHTTPPolicy[Any, Any]):
+    """Lets reads through, and of writes only the one that is being allowed. One hardening, one thread."""
+
+    def __init__(self) -> None:
+        self._allowed: PlannedWrite | None = None
+
+    @contextmanager
+    def allowing(self, write: PlannedWrite) -> Iterator[None]:
+        """For the length of the block this write may be sent."""
+        self._allowed = write
+        try:
+            yield
+        finally:
+            self._allowed = None
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Refuse what is neither a read nor the write that is being allowed."""
+        sent = request.http_request
+        if self._allowed is None or not _same(sent, self._allowed):
+            refuse_writes(sent.method, sent.url, inference=False)
+
+
+def _same(sent: Any, planned: PlannedWrite) -> bool:
+    address = urlsplit(sent.url)
+    body = json.loads(sent.content) if sent.content else None
+    return (
+        sent.method == planned.method
+        and address.path == planned.path
+        and parse_qs(address.query) == {"api-version": [planned.api_version]}
+        and body == planned.body
+    )
+
+
+class CallError(PlaybookError):
+    """A call of a hardening that was not answered as hoped. `status` is None where no answer came."""
+
+    def __init__(self, sentence: str, status: int | None, code: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.code = code
+
+
+@contextmanager
+def explained(method: str, path: str) -> Iterator[None]:
+    """Turns azure-core's errors inside the block into `CallError`, and a missing token into `SignInError`."""
+    try:
+        yield
+    except ClientAuthenticationError as problem:
+        if problem.status_code is None:
+            raise SignInError(f"Azure gave no token: {_first_line(problem)}") from problem
+        raise _call_error(problem, method, path) from problem
+    except AzureError as problem:
+        raise _call_error(problem, method, path) from problem
+
+
+def _call_error(problem: AzureError, method: str, path: str) -> CallError:
+    status = getattr(problem, "status_code", None)
+    code = str(getattr(getattr(problem, "error", None), "code", "") or "")
+    what = f"answered {status} {code}".rstrip() if status else "got no answer"
+    return CallError(f"{method} {path} {what}: {_first_line(problem)}", status, code)
+
+
+def _first_line(problem: Exception) -> str:
+    text = str(getattr(problem, "message", "") or problem).strip() or type(problem).__name__
+    return redact_text(text.splitlines()[0])[:300]
+
+
+def send(client: ARMPipelineClient[Any, Any], endpoint: str, write: PlannedWrite, headers: Mapping[str, str]) -> Json:
+    """Send it and follow its operation. Raises azure-core's errors, an operation's failure among them, and
+    `UnfinishedOperationError` for one that does not end.
+    """
+    request = HttpRequest(
+        write.method,
+        f"{endpoint}{write.path}",
+        params={"api-version": write.api_version},
+        json=write.body,
+        headers=dict(headers),
+    )
+    if urlsplit(request.url).path != write.path:
+        raise WriteRefusedError(f"{write.path} is no plain path; nothing was sent.")
+    answer = client.send_request(request, _return_pipeline_response=True)
+    if answer.http_response.status_code not in (200, 201, 202, 204):
+        raise HttpResponseError(response=answer.http_response, error_format=ARMErrorFormat)
+    poller: LROPoller[Json] = LROPoller(client, answer, _body, ARMPolling(timeout=_POLL_SECONDS))
+    poller.wait(OPERATION_SECONDS)
+    if not poller.done():
+        raise UnfinishedOperationError(f"{write.method} {write.path} did not end in {OPERATION_SECONDS // 60} minutes.")
+    return poller.result()
+
+
+def _body(answer: Any) -> Json:
+    text = answer.http_response.text()
+    return json.loads(text) if text.strip() else None

@@ -1,0 +1,48 @@
+"""What every command has in common: its exit codes, and errors in words.
+
+0 done, 1 something could not be completed, 2 bad input (nothing was done), 3 `--fail-on` reached.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Final, ParamSpec
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from aoai_lib.console import plain
+from aoai_lib.model import InputError, PlaybookError
+
+DONE: Final = 0
+INCOMPLETE: Final = 1
+BAD_INPUT: Final = 2
+FAILED_ON: Final = 3
+
+Arguments = ParamSpec("Arguments")
+
+
+def in_words(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
+    """A command whose errors are one sentence and an exit code; with `--debug` they are what they are."""
+
+    @wraps(command)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        debug = click.get_current_context().find_root().params.get("debug", False)
+        try:
+            code = command(*args, **kwargs)
+        except PlaybookError as problem:
+            if debug:
+                raise
+            Console(stderr=True, highlight=False).print(
+                f"[bold red]Error:[/] {escape(plain(str(problem)))}", soft_wrap=True
+            )
+            code = BAD_INPUT if isinstance(problem, InputError) else INCOMPLETE
+        except KeyboardInterrupt:
+            click.echo("Interrupted: what was finished is whole, the rest is visibly unfinished.", err=True)
+            code = INCOMPLETE
+        sys.exit(code)
+
+    return run

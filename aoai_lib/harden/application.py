@@ -1,0 +1,237 @@
+"""Carrying a plan out, and taking it back. Every step looks before it writes, writes down how to return, and looks again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+from tenacity import (
+    Retrying,
+    retry_if_exception,
+    retry_if_result,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_exponential,
+)
+
+from aoai_lib.azure.writing import CallError, PlannedWrite, UnfinishedOperationError
+from aoai_lib.evidence.redaction import redact
+from aoai_lib.harden.journal import Journal
+from aoai_lib.harden.plan import Check, Request, Step
+from aoai_lib.harden.preflight import Answer
+from aoai_lib.harden.wire import differences, holds
+from aoai_lib.model import Json
+
+_BUSY: Final = frozenset(
+    {"anotheroperationinprogress", "requestconflict", "accountprovisioningstateinvalid", "retryableerror"}
+)
+"""Codes of a 409 that pass by themselves: another operation on the same resource is under way."""
+_ENDED: Final = frozenset({"", "succeeded", "failed", "canceled"})
+
+
+class Became(StrEnum):
+    """What became of a step."""
+
+    DONE = "done"
+    ALREADY = "already"
+    STOPPED = "stopped"
+    CHANGED = "changed"
+    FAILED = "failed"
+    UNCONFIRMED = "unconfirmed"
+
+
+GOOD: Final = frozenset({Became.DONE, Became.ALREADY})
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A step and what became of it. `listed` are lines to read with the sentence: callers that would be cut off."""
+
+    step: Step
+    became: Became
+    sentence: str
+    listed: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether the step's change is in force."""
+        return self.became in GOOD
+
+
+class Writer(Protocol):
+    """What a hardening needs of Azure: `aoai_lib.azure.clients.Azure` has it."""
+
+    def state(self, path: str, api_version: str) -> Json:
+        """A resource as it is now."""
+
+    def write(self, request: PlannedWrite, headers: dict[str, str]) -> Json:
+        """Send one planned write."""
+
+
+Progress = Callable[[Step, str], None]
+"""Called with a step and what is being done about it."""
+
+
+class Application:
+    """Carries the steps of a plan out on one tenant, or takes them back."""
+
+    def __init__(
+        self,
+        azure: Writer,
+        journal: Journal,
+        ask: Callable[[Check], Answer],
+        accepted: Collection[str] = (),
+        progress: Progress = lambda step, what: None,
+    ) -> None:
+        self._azure = azure
+        self._journal = journal
+        self._ask = ask
+        self._accepted = frozenset(accepted)
+        self._progress = progress
+
+    def apply(self) -> list[Result]:
+        """Carry the plan out, in its order. A step whose needs did not come about is not taken."""
+        results: dict[str, Result] = {}
+        for step in self._journal.plan.steps:
+            missing = [results[each].step for each in step.after if each in results and not results[each].good]
+            results[step.id] = self._blocked(step, missing) if missing else self._guarded(step, self._take)
+        return list(results.values())
+
+    def undo(self) -> list[Result]:
+        """Take back what was begun, last step first. What a step that stays rests on is not taken from under it."""
+        results: dict[str, Result] = {}
+        for step in reversed(self._journal.begun):
+            resting = [each.step for each in results.values() if step.id in each.step.after and not each.good]
+            results[step.id] = self._blocked(step, resting) if resting else self._guarded(step, self._take_back)
+        return list(results.values())
+
+    def _blocked(self, step: Step, because: Sequence[Step]) -> Result:
+        names = ", ".join(f"“{each.title}”" for each in because)
+        return self._result(step, Became.STOPPED, f"Not touched, because of {names}.")
+
+    def _guarded(self, step: Step, act: Callable[[Step], Result]) -> Result:
+        try:
+            return act(step)
+        except UnfinishedOperationError as problem:
+            return self._result(step, Became.UNCONFIRMED, f"{problem} Look again by starting the same command again.")
+        except CallError as problem:
+            mend = f" The signed-in identity needs {step.permission}." if problem.status in (401, 403) else ""
+            return self._result(step, Became.FAILED, f"{problem}{mend}")
+
+    def _result(self, step: Step, became: Became, sentence: str, listed: tuple[str, ...] = ()) -> Result:
+        self._journal.note(step.id, became.value, sentence)
+        self._progress(step, became.value)
+        return Result(step, became, sentence, listed)
+
+    def _take(self, step: Step) -> Result:
+        resource = self._read(step)
+        if step.done(resource):
+            return self._settle(step, Became.ALREADY, "It was so already.")
+        if not step.unchanged(resource):
+            return self._result(step, Became.CHANGED, _changed_since("the plan", step.before, step.seen(resource)))
+        for check in step.checks:
+            self._progress(step, f"asking: {check.name}")
+            answer = self._ask(check)
+            if not answer.good and check.label not in self._accepted:
+                return self._stopped(step, check, answer)
+        self._journal.begin(step)
+        self._send(step, step.request, resource)
+        return self._settle(step, Became.DONE, "Done, and read back.")
+
+    def _stopped(self, step: Step, check: Check, answer: Answer) -> Result:
+        sentence = f"{answer.sentence} To do it all the same, accept it by name: --accept {check.label}"
+        return self._result(step, Became.STOPPED, sentence, answer.listed)
+
+    def _settle(self, step: Step, became: Became, sentence: str) -> Result:
+        """Wait until the service shows what was written, and has ended its own work on it."""
+        self._progress(step, "reading back")
+        resource = self._await(step, step.patience, lambda seen: step.done(seen) and _state(seen) in _ENDED)
+        if not step.done(resource):
+            shown = _shown(differences(step.seen(resource) or {}, step.request.body or {}))
+            return self._result(
+                step, Became.UNCONFIRMED, f"Sent, but {step.patience} s later it reads otherwise: {shown}."
+            )
+        if (state := _state(resource)) not in ("", "succeeded"):
+            return self._result(step, Became.FAILED, f"The service says that it ended as “{state}”.")
+        return self._result(step, became, sentence)
+
+    def _take_back(self, step: Step) -> Result:
+        resource = self._read(step)
+        if step.undone(resource):
+            return self._result(step, Became.ALREADY, "It is as it was before.")
+        if step.undo is None:
+            return self._result(step, Became.STOPPED, f"This can't be taken back: {step.undo_note}")
+        untouched = step.done(resource) and (step.undo_while is None or holds(resource, step.undo_while))
+        if not untouched:
+            wanted = step.undo_while if step.done(resource) else step.request.body
+            shown = _shown(differences(step.seen(resource) or {}, wanted or {}))
+            return self._result(
+                step, Became.CHANGED, f"It was changed since by somebody else, and is left alone: {shown}."
+            )
+        self._journal.note(step.id, "taking back")
+        self._send(step, step.undo, resource)
+        resource = self._await(step, step.patience, lambda seen: step.undone(seen) and _state(seen) in _ENDED)
+        if not step.undone(resource):
+            return self._result(step, Became.UNCONFIRMED, f"Sent, but {step.patience} s later it is not as before.")
+        return self._result(step, Became.DONE, step.undo_note or "Taken back, and read back.")
+
+    def _read(self, step: Step) -> Json:
+        self._progress(step, "reading")
+        return redact(self._azure.state(step.request.path, step.request.api_version))
+
+    def _await(self, step: Step, patience: int, settled: Callable[[Json], bool]) -> Json:
+        looking = Retrying(
+            stop=stop_after_delay(patience),
+            wait=wait_exponential(0.25, max=15),
+            retry=retry_if_result(lambda seen: not settled(seen)),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+            sleep=time.sleep,
+        )
+        seen: Json = looking(self._read, step)
+        return seen
+
+    def _send(self, step: Step, request: Request, resource: Json) -> None:
+        """Send it; where the resource has an etag, only while it still is the one that was looked at."""
+        self._progress(step, f"sending {request.method}")
+        etag = resource.get("etag") if isinstance(resource, dict) else None
+        headers = {"If-Match": etag} if isinstance(etag, str) and request.path == step.request.path else {}
+        write = PlannedWrite(request.method, request.path, request.api_version, request.body)
+        patient = Retrying(
+            stop=stop_after_attempt(6),
+            wait=wait_exponential(1, max=30),
+            retry=retry_if_exception(_is_busy),
+            reraise=True,
+        )
+        patient(self._azure.write, write, headers)
+
+
+def _is_busy(problem: BaseException) -> bool:
+    return isinstance(problem, CallError) and problem.status == 409 and problem.code.lower() in _BUSY
+
+
+def _state(resource: Json) -> str:
+    """The provisioning state, lower-cased; "" where there is none."""
+    properties = resource.get("properties") if isinstance(resource, dict) else None
+    state = properties.get("provisioningState") if isinstance(properties, dict) else None
+    return state.lower() if isinstance(state, str) else ""
+
+
+def _changed_since(when: str, before: Json, now: Json) -> str:
+    if before is None or now is None:
+        what = "it exists now" if before is None else "it does not exist any more"
+        return f"It changed since {when}, so nothing was sent: {what}. Make a new plan."
+    return f"It changed since {when}, so nothing was sent: {_shown(differences(before, now))}. Make a new plan."
+
+
+def _shown(changes: Iterable[tuple[str, Json, Json]], limit: int = 3) -> str:
+    shown = [f"{path} is {_value(after)} instead of {_value(before)}" for path, before, after in changes]
+    more = f" and {len(shown) - limit} more" if len(shown) > limit else ""
+    return "; ".join(shown[:limit]) + more
+
+
+def _value(value: Json) -> str:
+    text = "absent" if value is None else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"

@@ -1,0 +1,171 @@
+"""A hardening from plan to proof: carry the plan out, read the tenant again, and say what became of each control."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aoai_lib import assess
+from aoai_lib.azure import clouds, credentials
+from aoai_lib.azure.clients import Azure
+from aoai_lib.azure.writing import PlannedWritesPolicy
+from aoai_lib.collect.snapshot import Collector
+from aoai_lib.controls import catalogue
+from aoai_lib.evidence.store import Evidence
+from aoai_lib.folder import new_run_id
+from aoai_lib.harden.application import Application, Progress, Result
+from aoai_lib.harden.journal import Journal, open_undo
+from aoai_lib.harden.making import make
+from aoai_lib.harden.plan import Check, Plan
+from aoai_lib.harden.preflight import Answer, answer, find
+from aoai_lib.model import Finding, InputError, Json, Snapshot, Status
+from aoai_lib.parameters import Parameters
+
+READS: Mapping[str, tuple[str, ...]] = {
+    "NET": ("network", "usage", "monitoring"),
+    "IAM": ("identity", "usage", "monitoring"),
+    "CNT": ("content",),
+    "MON": ("monitoring",),
+    "GOV": ("governance",),
+}
+"""What the plan of a control and its checks need read, by the prefix of its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The verdict, after the hardening, of a control that had failed and that steps were taken for."""
+
+    control: str
+    subject: str
+    status: Status
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a hardening."""
+
+    folder: Path
+    results: tuple[Result, ...]
+    proofs: tuple[Proof, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether every step is in force."""
+        return all(result.good for result in self.results)
+
+
+class Session:
+    """One tenant, opened for planned writes. Close it by leaving the `with` block of `opened`."""
+
+    def __init__(self, azure: Azure, parameters: Parameters) -> None:
+        self._azure = azure
+        self._parameters = parameters
+
+    def look(self, controls: Collection[str] = ()) -> Snapshot:
+        """Read what the plan of these controls needs, of all where none is named."""
+        prefixes = {each[:3] for each in controls} or set(READS)
+        return self._collect({name for prefix in prefixes for name in READS[prefix]})
+
+    def _collect(self, reads: Collection[str]) -> Snapshot:
+        return Collector(self._azure, self._parameters).collect(reads)
+
+    def plan(self, snapshot: Snapshot, only: Collection[str] = ()) -> Plan:
+        """The plan for what fails there."""
+        return make(self._parameters, snapshot, judged(snapshot, only), only)
+
+    def ask(self, check: Check) -> Answer:
+        """Answer a check on the tenant as it is now."""
+        return answer(check, self._collect(find(check).reads))
+
+    def apply(self, journal: Journal, accepted: Collection[str], progress: Progress) -> Outcome:
+        """Carry a plan out, and judge again what it was for."""
+        controls = {step.control for step in journal.plan.steps}
+        planned = {(step.control, step.subject.lower()) for step in journal.plan.steps}
+        results = Application(self._azure, journal, self.ask, accepted, progress).apply()
+        after = judged(self.look(controls), controls)
+        proofs = [
+            Proof(each.control, each.subject.id, each.status, each.reason)
+            for each in after
+            if (each.control, each.subject.id.lower()) in planned
+        ]
+        journal.finish("result.json", [_row(each) for each in results], [_proof(each) for each in proofs])
+        return Outcome(journal.path, tuple(results), tuple(proofs))
+
+    def undo(self, journal: Journal, progress: Progress) -> Outcome:
+        """Take a hardening back, last step first."""
+        results = Application(self._azure, journal, self.ask, (), progress).undo()
+        if all(each.good for each in results):
+            journal.finish("undone.json", [_row(each) for each in results], [])
+        return Outcome(journal.path, tuple(results))
+
+
+@contextmanager
+def opened(parameters: Parameters, evidence: Evidence) -> Iterator[Session]:
+    """Sign in to a tenant for planned writes. Raises `InputError` for a cloud that is not there."""
+    cloud = clouds.find(parameters.cloud)
+    credential = credentials.choose(parameters.credential, cloud, parameters.tenant_id)
+    azure = Azure(cloud, credential, evidence, planned=PlannedWritesPolicy())
+    try:
+        yield Session(azure, parameters)
+    finally:
+        azure.close()
+
+
+def carry_out(
+    parameters: Parameters,
+    plan: Plan,
+    out: Path,
+    accepted: Collection[str] = (),
+    progress: Progress = lambda step, what: None,
+) -> Outcome:
+    """Carry a plan out, or go on with the tenant's hardening that was interrupted. Everything is recorded below `out`.
+
+    Raises `InputError` for a check that no step asks, before anything is done.
+    """
+    journal = Journal.unfinished(out, parameters.tenant) or Journal.create(out, plan)
+    if unknown := [each for each in accepted if each not in journal.plan.checks]:
+        known = ", ".join(journal.plan.checks) or "none"
+        raise InputError(f"No step of this plan asks “{unknown[0]}”; what can be accepted: {known}.")
+    with _recorded(parameters, journal) as session:
+        return session.apply(journal, accepted, progress)
+
+
+def take_back(parameters: Parameters, undo: Path, progress: Progress = lambda step, what: None) -> Outcome:
+    """Take back what an `undo.json` tells of, last step first."""
+    journal = Journal(undo.parent, open_undo(undo))
+    with _recorded(parameters, journal) as session:
+        return session.undo(journal, progress)
+
+
+@contextmanager
+def _recorded(parameters: Parameters, journal: Journal) -> Iterator[Session]:
+    evidence = Evidence(journal.path / f"requests-{new_run_id(datetime.now(UTC))}.jsonl")
+    try:
+        with opened(parameters, evidence) as session:
+            yield session
+    finally:
+        evidence.close()
+
+
+def judged(snapshot: Snapshot, only: Collection[str] = ()) -> list[Finding]:
+    """The findings of some controls, of all where none is named."""
+    return assess.judge(snapshot, [each for each in catalogue() if not only or each.id in only])
+
+
+def _row(result: Result) -> Json:
+    return {
+        "step": result.step.id,
+        "control": result.step.control,
+        "title": result.step.title,
+        "became": result.became.value,
+        "sentence": result.sentence,
+        "listed": list(result.listed),
+    }
+
+
+def _proof(proof: Proof) -> Json:
+    return {"control": proof.control, "subject": proof.subject, "status": proof.status.value, "reason": proof.reason}
