@@ -1,21 +1,35 @@
 """The clouds: where each service answers, and under which names its private endpoints resolve.
 
 Sources: azure-core 1.41 `get_arm_endpoints`, azure-identity `AzureAuthorityHosts`, and Microsoft Learn, "Azure Private Endpoint
-private DNS zone values" (2026-08). The lab is one more cloud: its addresses come from the environment that it prints.
+private DNS zone values" (2026-08) and "National cloud deployments" of Microsoft Graph (2026-08). The lab is one more cloud:
+its addresses come from the environment that it prints.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aoai_lib.model import InputError
 
 
 @dataclass(frozen=True, slots=True)
+class Standpoint:
+    """Where a name is tried from: the resolver to ask (HOST:PORT; "" is the system's own), and a gateway to connect through
+    (HOST:PORT, HTTP CONNECT; "" is none)."""
+
+    resolver: str = ""
+    gateway: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Cloud:
-    """One cloud. Scopes end in `/.default`; `logs` includes the version segment that `LogsQueryClient` expects."""
+    """One cloud. Scopes end in `/.default`; `logs` includes the version segment that `LogsQueryClient` expects.
+
+    `standpoints` are vantage points that one process can take by itself: the lab has them, and no real cloud.
+    """
 
     name: str
     arm: str
@@ -24,9 +38,16 @@ class Cloud:
     logs: str
     logs_scope: str
     inference_scope: str
+    graph: str
     openai_suffix: str
     cognitive_suffix: str
     foundry_suffix: str
+    standpoints: Mapping[str, Standpoint] = field(default_factory=dict)
+
+    @property
+    def graph_scope(self) -> str:
+        """The scope of Microsoft Graph's tokens."""
+        return f"{self.graph}/.default"
 
     @property
     def private_zones(self) -> Mapping[str, str]:
@@ -43,6 +64,7 @@ PUBLIC = Cloud(
     logs="https://api.loganalytics.io/v1",
     logs_scope="https://api.loganalytics.io/.default",
     inference_scope="https://cognitiveservices.azure.com/.default",
+    graph="https://graph.microsoft.com",
     openai_suffix="openai.azure.com",
     cognitive_suffix="cognitiveservices.azure.com",
     foundry_suffix="services.ai.azure.com",
@@ -55,6 +77,7 @@ US_GOVERNMENT = Cloud(
     logs="https://api.loganalytics.us/v1",
     logs_scope="https://api.loganalytics.us/.default",
     inference_scope="https://cognitiveservices.azure.us/.default",
+    graph="https://graph.microsoft.us",
     openai_suffix="openai.azure.us",
     cognitive_suffix="cognitiveservices.azure.us",
     foundry_suffix="services.ai.azure.us",
@@ -67,6 +90,7 @@ CHINA = Cloud(
     logs="https://api.loganalytics.azure.cn/v1",
     logs_scope="https://api.loganalytics.azure.cn/.default",
     inference_scope="https://cognitiveservices.azure.cn/.default",
+    graph="https://microsoftgraph.chinacloudapi.cn",
     openai_suffix="openai.azure.cn",
     cognitive_suffix="cognitiveservices.azure.cn",
     foundry_suffix="services.ai.azure.cn",
@@ -86,9 +110,14 @@ def lab(environment: Mapping[str, str] = os.environ) -> Cloud:
         logs=f"{base}/v1",
         logs_scope=f"{base}/.default",
         inference_scope="https://cognitiveservices.azure.com/.default",
+        graph=base,
         openai_suffix=PUBLIC.openai_suffix,
         cognitive_suffix=PUBLIC.cognitive_suffix,
         foundry_suffix=PUBLIC.foundry_suffix,
+        standpoints={
+            vantage: Standpoint(**place)
+            for vantage, place in json.loads(environment.get("AOAI_LAB_VANTAGES") or "{}").items()
+        },
     )
 
 

@@ -38,7 +38,7 @@ def watching() -> Iterator[list[Exchange]]:
         _watched.reset(token)
 
 
-def _parse(content: bytes) -> Json:
+def parse(content: bytes) -> Json:
     """The body as JSON, or as text where it is none; None for an empty one."""
     if not content:
         return None
@@ -86,7 +86,7 @@ class RecordingPolicy(HTTPPolicy[Any, Any]):
             status=status,
             duration_ms=round((time.monotonic() - started) * 1000),
             headers=keep_headers(headers),
-            body=redact(_parse(content)),
+            body=redact(parse(content)),
             sha256=hashlib.sha256(content).hexdigest() if status is not None else "",
             error=redact_text(error),
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-from aoai_lib.evidence.store import question, read_lines
+from aoai_lib.evidence.store import VANTAGE, question, read_lines
 from aoai_lib.model import InputError, Json
 
 PARTIAL_HEADER = "x-aoai-partial"
@@ -39,10 +39,13 @@ class NotRecordedError(requests.ConnectionError):
 
 
 class Recording:
-    """The answers of a `requests.jsonl`, by question."""
+    """The answers of a `requests.jsonl`, by question; `observed` are its lines that were seen from a vantage point."""
 
-    def __init__(self, records: Iterable[dict[str, Json]], left_out: int = 0) -> None:
+    def __init__(
+        self, records: Iterable[dict[str, Json]], left_out: int = 0, observed: Sequence[dict[str, Json]] = ()
+    ) -> None:
         self.left_out = left_out
+        self.observed = observed
         self._answers: dict[str, list[dict[str, Json]]] = {}
         self._items: dict[str, Json] = {}
         for record in records:
@@ -58,11 +61,13 @@ class Recording:
 
         Raises `InputError` where the file can't be read, holds something that is no JSON, or no request at all.
         """
-        lines = [record for _, record in read_lines(path)]
+        everything = [record for _, record in read_lines(path)]
+        observed = [record for record in everything if _is_observation(record)]
+        lines = [record for record in everything if not _is_observation(record)]
         records = [record for record in lines if _is_request(record)]
         if not records:
             raise InputError(f"{path} holds no recorded request: each line needs method, url and status.")
-        return cls(records, left_out=len(lines) - len(records))
+        return cls(records, len(lines) - len(records), observed)
 
     def find(self, method: str, url: str) -> dict[str, Json] | None:
         """The answer to a request: `status`, `headers`, `body`; None where there is none to be had."""
@@ -106,6 +111,11 @@ class Recording:
     def accounts(self) -> list[str]:
         """Lower-cased ARM ids of accounts that an answer of the recording was about."""
         return list({match[1]: None for key in self._answers if (match := _ACCOUNT.match(key.partition(" ")[2]))})
+
+
+def _is_observation(record: dict[str, Json]) -> bool:
+    headers = record.get("headers")
+    return isinstance(headers, dict) and VANTAGE in headers
 
 
 def _is_request(record: dict[str, Json]) -> bool:

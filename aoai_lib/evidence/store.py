@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import IO
+from typing import IO, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from aoai_lib.model import InputError, Json
+
+VANTAGE: Final = "x-aoai-vantage"
+"""Header of the lines of an observation, which no service sent: the vantage point that the line was seen from."""
 
 
 @dataclass(frozen=True, slots=True)
