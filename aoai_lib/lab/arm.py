@@ -257,7 +257,7 @@ def _store(kind: Kind, query: Query, method: str, body: Json) -> Answer:
     tenant.put(resource)
     headers: dict[str, str] = {}
     operation = None
-    if kind.lro:
+    if kind.lro and method in kind.waits:
         region = resource.location or _region(tenant, resource)
         operation = operations.start(tenant, resource, method, kind.lro, region)
         headers = operations.headers(tenant, operation, query.version)
@@ -309,7 +309,7 @@ def _delete(kind: Kind, query: Query) -> Answer:
     if kind.erase is not None:
         kind.erase(Write(tenant, before, before, query.version, query.caller))
     tenant.remove(before.id)
-    if not kind.lro:
+    if not kind.lro or "DELETE" not in kind.waits:
         return Answer(kind.erase_status, shown)
     operation = operations.start(tenant, before, "DELETE", kind.lro, before.location or _region(tenant, before))
     return Answer(202, None, operations.headers(tenant, operation, query.version), operation)

@@ -83,7 +83,7 @@ class Kind:
 
     ``type`` is the canonical spelling. ``show`` turns a stored resource into its wire form; ``items`` answers for
     types that are computed instead of stored. ``lro`` names the way long-running writes are answered: ``cognitive``,
-    ``network``, ``dns`` or empty for at once. ``operation`` replaces the type in the RBAC action where they differ.
+    ``network``, ``dns`` or empty for at once; ``waits`` are the methods that are. ``operation`` replaces the type in the RBAC action where they differ.
     ``extension`` types sit on any scope; ``listed`` replaces the usual list of a stored type. ``actions`` are POSTs by
     name; ``single`` answers for one address that is no resource (an operation's status). ``silent`` ones read only and leave no trace in the activity log.
     """
@@ -97,6 +97,7 @@ class Kind:
     erase: Callable[[Write], None] | None = None
     patch: Callable[[Resource, Json], Json] | None = None
     lro: str = ""
+    waits: frozenset[str] = frozenset({"PUT", "PATCH", "DELETE"})
     paging: Paging = field(default_factory=Paging)
     missing: Callable[[ArmPath], ArmError] | None = None
     actions: Mapping[str, Callable[[Query, Any], Json | None]] = field(default_factory=dict)

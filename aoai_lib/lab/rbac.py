@@ -99,6 +99,19 @@ def demand(tenant: Tenant, caller: Caller, action: str, scope: str, *, role: str
     raise _refusal(decision, caller, action, scope)
 
 
+def demand_linked(tenant: Tenant, caller: Caller | None, linked: str, scope: str, done: str, subject: str) -> None:
+    """Raise 403 LinkedAuthorizationFailed unless who does ``done`` on ``subject`` may do ``linked`` on ``scope`` too."""
+    if caller is not None and decide(tenant, caller.object_id, linked, scope).allowed:
+        return
+    client, who = (caller.client_id, caller.object_id) if caller else ("", "")
+    message = (
+        f"The client '{client}' with object id '{who}' has permission to perform action '{done}' on scope '{subject}';"
+        f" however, it does not have permission to perform action(s) '{linked}' on the linked scope(s) '{scope}'"
+        " (respectively) or the linked scope(s) are invalid."
+    )
+    raise ArmError(403, "LinkedAuthorizationFailed", message)
+
+
 def _refusal(decision: Decision, caller: Caller, action: str, scope: str) -> ArmError:
     if decision.denial is None:
         return not_authorized(caller.client_id, caller.object_id, action, scope)

@@ -107,6 +107,8 @@ def test_a_subnet_takes_its_policies_and_shows_them_in_the_network(visit):
 def test_security_rules_are_checked_for_priority(visit):
     guest = visit("exposed")
     rule = {"priority": 200, "direction": "Inbound", "access": "Deny", "protocol": "*"}
+    ends = ("sourceAddressPrefix", "sourcePortRange", "destinationAddressPrefix", "destinationPortRange")
+    rule |= dict.fromkeys(ends, "*")
     path = f"{SHOP}/rg-net/providers/Microsoft.Network/networkSecurityGroups/nsg-shop/securityRules/again"
     clash = guest.send("PUT", path, "2026-03-01", json={"properties": rule})
     assert clash.json()["error"]["code"] == "SecurityRuleConflict"

@@ -12,8 +12,10 @@ from aoai_lib.lab.providers import (
     monitor,
     network,
     roles,
+    security_groups,
     subscriptions,
     workspaces,
+    zone_groups,
 )
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
     "monitor",
     "network",
     "roles",
+    "security_groups",
     "subscriptions",
     "workspaces",
+    "zone_groups",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 
 from aoai_lib.lab import operations, telemetry
@@ -41,6 +42,7 @@ OPENAI_APIS = (
     "Azure OpenAI Legacy API - Latest moniker",
 )
 FOUNDRY_APIS = ("AI Foundry API", "AI Model Inference API", "Content Safety", "SpeechServices")
+MAXIMUM_FQDNS = 1000  # names that restricted outbound access may allow (Microsoft Learn, 2026-08)
 TRUSTED = "Microsoft.CognitiveServices,Microsoft.MachineLearningServices,Microsoft.Search"
 
 
@@ -149,11 +151,59 @@ def _check(tenant: Tenant, resource: Resource, before: Resource | None) -> None:
         resource.properties["customSubDomainName"] = old
     taken = (each for each in tenant.of_type(ACCOUNTS) if each.properties.get("customSubDomainName") == domain != old)
     if domain and any(each.id.lower() != resource.id.lower() for each in taken):
-        raise conflict("CustomDomainInUse", f"The subdomain name '{domain}' is already used by another resource.")
-    acls = resource.properties.get("networkAcls")
-    if acls and not resource.properties.get("customSubDomainName"):
+        message = (
+            f"Please pick a different name. The subdomain name '{domain}' is not available as it's already used by a"
+            " resource. If the resource using the name was deleted in the last 48 hours, you may need to purge the"
+            " deleted resource."
+        )
+        raise conflict("CustomDomainInUse", message)
+    _check_network(tenant, resource, before)
+
+
+def _check_network(tenant: Tenant, resource: Resource, before: Resource | None) -> None:
+    """Public access, the firewall and outbound restrictions: values that the service knows, rules that it can keep."""
+    own = resource.properties
+    acls = own.get("networkAcls") or {}
+    for name, value, known in (
+        ("publicNetworkAccess", own.get("publicNetworkAccess"), ("enabled", "disabled")),
+        ("networkAcls.defaultAction", acls.get("defaultAction"), ("allow", "deny")),
+        ("networkAcls.bypass", acls.get("bypass"), ("none", "azureservices")),
+    ):
+        if value is not None and str(value).lower() not in known:
+            raise bad_request("InvalidRequestContent", f"The value '{value}' of property '{name}' is invalid.")
+    kept = (before.properties.get("networkAcls") if before else None) or {}
+    for rule in acls.get("ipRules") or ():
+        _check_address(str(rule.get("value", "")))
+    for rule in acls.get("virtualNetworkRules") or ():
+        if rule not in (kept.get("virtualNetworkRules") or ()):
+            _check_rule(tenant, rule)
+    if len(own.get("allowedFqdnList") or ()) > MAXIMUM_FQDNS:
+        raise bad_request("InvalidRequestContent", f"At most {MAXIMUM_FQDNS} names can be allowed in allowedFqdnList.")
+    if acls and not own.get("customSubDomainName"):
         message = "Network rules need a custom subdomain name: set customSubDomainName first."
         raise bad_request("CustomSubDomainNameRequired", message)
+
+
+def _check_address(text: str) -> None:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError as error:
+        raise bad_request("InvalidNetworkAclsIpRule", f"The IP rule '{text}' is no address or range.") from error
+
+
+def _check_rule(tenant: Tenant, rule: Json) -> None:
+    """A subnet in the firewall must be there, and unless that is waived have the service endpoint."""
+    wanted = str(rule.get("id", ""))
+    subnet = tenant.find(wanted)
+    if subnet is None:
+        raise bad_request("InvalidResourceReference", f"The subnet '{wanted}' of a virtual network rule was not found.")
+    services = [str(each.get("service")) for each in subnet.properties.get("serviceEndpoints") or ()]
+    if not rule.get("ignoreMissingVnetServiceEndpoint") and "Microsoft.CognitiveServices" not in services:
+        message = (
+            f"Subnets {subnet.name} of virtual network {subnet.id.rpartition('/subnets/')[0]} do not have ServiceEndpoints"
+            " for Microsoft.CognitiveServices resources configured."
+        )
+        raise bad_request("SubnetsHaveNoServiceEndpointsConfigured", message)
 
 
 def _list_keys(query: Query, payload: object) -> Json:

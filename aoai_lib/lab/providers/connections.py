@@ -62,12 +62,10 @@ def _write(write: Write) -> None:
     state = write.resource.properties.get("privateLinkServiceConnectionState") or {}
     if state.get("status") not in STATES:
         raise errors.bad_request("InvalidRequestContent", f"The status must be one of {', '.join(STATES)}.")
+    state = {"actionsRequired": "None"} | {key: value for key, value in state.items() if value is not None}
     write.resource.body = {
         **write.before.body,
-        "properties": {
-            **write.before.properties,
-            "privateLinkServiceConnectionState": {"actionsRequired": "None", **state},
-        },
+        "properties": {**write.before.properties, "privateLinkServiceConnectionState": state},
     }
     _tell_endpoint(write.tenant, write.resource, state)
 
@@ -125,6 +123,7 @@ declare(
             write=_write,
             erase=_erase,
             lro="cognitive",
+            waits=frozenset({"DELETE"}),
             methods=NO_PATCH,
             missing=_not_found,
         ),

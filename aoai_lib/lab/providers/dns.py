@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aoai_lib.lab import errors
+from aoai_lib.lab import errors, rbac
 from aoai_lib.lab.errors import ArmError
 from aoai_lib.lab.kinds import GET_ONLY, Kind, Paging, Query, View, Write, declare
 from aoai_lib.lab.paths import ArmPath
@@ -13,6 +13,8 @@ from aoai_lib.lab.shapes import Json, identifier
 from aoai_lib.lab.store import Resource, Tenant
 
 ZONES = "Microsoft.Network/privateDnsZones"
+LINKS = f"{ZONES}/virtualNetworkLinks"
+JOIN_NETWORK = "Microsoft.Network/virtualNetworks/join/action"
 VERSIONS = ("2018-09-01", "2020-01-01", "2020-06-01", "2024-06-01")
 RECORD_TYPES = ("A", "AAAA", "CNAME", "MX", "PTR", "SOA", "SRV", "TXT")
 
@@ -42,8 +44,14 @@ def _show_zone(tenant: Tenant, resource: Resource, view: View) -> Json:
 
 
 def _write_zone(write: Write) -> None:
-    """A zone begins with its start of authority."""
+    """A zone begins with its start of authority, and stands in no region."""
     resource, tenant = write.resource, write.tenant
+    if resource.location.lower() not in ("", "global"):
+        raise errors.bad_request(
+            "LocationNotAvailableForResourceType",
+            f"The provided location '{resource.location}' is not available for resource type '{ZONES}'. List of"
+            " available regions for the resource type is 'global'.",
+        )
     if tenant.child(resource.id, "SOA", "@") is not None:
         return
     soa = {
@@ -93,9 +101,24 @@ def _show_link(tenant: Tenant, resource: Resource, view: View) -> Json:
 
 
 def _write_link(write: Write) -> None:
-    network = str((write.resource.properties.get("virtualNetwork") or {}).get("id", ""))
-    if not write.seeding and write.tenant.find(network) is None:
+    """A network is linked to one zone of a name only: with two, it would not know which to ask."""
+    tenant, link = write.tenant, write.resource
+    network = str((link.properties.get("virtualNetwork") or {}).get("id", ""))
+    if write.seeding:
+        return
+    if tenant.find(network) is None:
         raise errors.bad_request("BadRequest", f"The virtual network '{network}' was not found.")
+    rbac.demand_linked(tenant, write.caller, JOIN_NETWORK, network, f"{LINKS}/write", link.id)
+    zone = link.id.split("/")[8]
+    for other in tenant.of_type(LINKS):
+        held = str(other.properties["virtualNetwork"]["id"])
+        same = held.lower() == network.lower() and other.id.split("/")[8].lower() == zone.lower()
+        if same and other.id.lower() != link.id.lower():
+            message = (
+                "A virtual network cannot be linked to multiple zones with overlapping namespaces. You tried to link"
+                f" virtual network with '{zone}' and '{zone}' zones."
+            )
+            raise errors.bad_request("BadRequest", message)
 
 
 def _show_record(tenant: Tenant, resource: Resource, view: View) -> Json:
@@ -140,7 +163,7 @@ declare(
     [
         Kind(ZONES, VERSIONS, _show_zone, write=_write_zone, erase=_erase_zone, lro="dns"),
         Kind(f"{ZONES}/virtualNetworkLinks", VERSIONS, _show_link, write=_write_link, lro="dns"),
-        Kind(f"{ZONES}/ALL", VERSIONS, items=_all_records, methods=GET_ONLY, paging=Paging(20, "$skipToken")),
+        Kind(f"{ZONES}/ALL", VERSIONS, items=_all_records, methods=GET_ONLY, paging=Paging(20, "$skipToken", top=True)),
         Kind("Microsoft.Network/privateDnsOperationStatuses", VERSIONS, single=operation_status, methods=GET_ONLY),
         Kind("Microsoft.Network/privateDnsOperationResults", VERSIONS, single=operation_status, methods=GET_ONLY),
         *(

@@ -1,25 +1,24 @@
-"""Private endpoints and their DNS zone groups, and what comes of them: the interface, the account's connection, the
-A records."""
+"""Private endpoints, and what comes of them: the interface, and the account's connection."""
 
 from __future__ import annotations
 
 import ipaddress
 from typing import Any
 
-from aoai_lib.lab import errors, rbac
-from aoai_lib.lab.kinds import Kind, View, Write, declare
+from aoai_lib.lab import errors, preconditions, rbac
+from aoai_lib.lab.kinds import NO_PATCH, Kind, View, Write, declare
+from aoai_lib.lab.providers import zone_groups
 from aoai_lib.lab.providers.connections import CONNECTIONS, MEMBERS, zones_of
 from aoai_lib.lab.providers.envelopes import NETWORK, weak_etag
-from aoai_lib.lab.providers.network import ENDPOINTS, envelope, missing_child
+from aoai_lib.lab.providers.network import ENDPOINTS, envelope, unreachable
 from aoai_lib.lab.shapes import Json, identifier
 from aoai_lib.lab.store import Resource, Tenant
 
-GROUPS = f"{ENDPOINTS}/privateDnsZoneGroups"
 INTERFACES = "Microsoft.Network/networkInterfaces"
 ACCOUNTS = "Microsoft.CognitiveServices/accounts"
 APPROVE = f"{ACCOUNTS}/privateEndpointConnectionsApproval/action"
+JOIN_SUBNET = "Microsoft.Network/virtualNetworks/subnets/join/action"
 AUTOMATIC, MANUAL = "privateLinkServiceConnections", "manualPrivateLinkServiceConnections"
-TTL = 10  # seconds, what a zone group gives its records
 
 
 def _show(tenant: Tenant, resource: Resource, view: View) -> Json:
@@ -66,12 +65,11 @@ def interface_of(tenant: Tenant, endpoint: Resource) -> Resource | None:
 def _write(write: Write) -> None:
     tenant, resource, before = write.tenant, write.resource, write.before
     own = resource.properties
-    subnet = tenant.find(str((own.get("subnet") or {}).get("id", "")))
-    if subnet is None or subnet.type != "Microsoft.Network/virtualNetworks/subnets":
-        raise errors.bad_request("InvalidResourceReference", f"The subnet of {resource.id} was not found.")
+    subnet = _subnet(write)
     own["subnet"] = {"id": subnet.id}
-    _check_region(write, subnet)
     if before is not None:
+        if str(before.properties["subnet"]["id"]).lower() != subnet.id.lower():
+            raise errors.bad_request("PropertyChangeNotAllowed", f"The subnet of {resource.id} can't be changed.")
         own["interfaceId"] = before.properties.get("interfaceId")
         for member in (AUTOMATIC, MANUAL):
             own[member] = before.properties.get(member) or []
@@ -90,13 +88,34 @@ def _write(write: Write) -> None:
             _attach(tenant, resource, account, subnet)
 
 
-def _check_region(write: Write, subnet: Resource) -> None:
-    network = write.tenant.find(subnet.id.rpartition("/subnets/")[0])
-    if network is not None and network.location.lower() != write.resource.location.lower():
-        raise errors.bad_request(
-            "InvalidResourceReference",
-            f"Resource {subnet.id} referenced by resource {write.resource.id} was not found. Please make sure that the"
-            " referenced resource exists, and that both resources are in the same region.",
+def _subnet(write: Write) -> Resource:
+    """The subnet that an endpoint asks for: there, in the endpoint's region, settled, and the caller's to join."""
+    tenant, wanted = write.tenant, str((write.resource.properties.get("subnet") or {}).get("id", ""))
+    network_id = wanted.rpartition("/subnets/")[0]
+    subnet, network = tenant.find(wanted), tenant.find(network_id)
+    if network is None or _place(network) != _place(write.resource):
+        raise unreachable(network_id or wanted, write.resource.id)
+    if subnet is None or subnet.type != "Microsoft.Network/virtualNetworks/subnets":
+        raise unreachable(wanted, write.resource.id)
+    if not write.seeding:
+        _demand_settled(tenant, network, write.resource)
+        rbac.demand_linked(tenant, write.caller, JOIN_SUBNET, subnet.id, f"{ENDPOINTS}/write", write.resource.id)
+    return subnet
+
+
+def _place(resource: Resource) -> str:
+    return resource.location.replace(" ", "").lower()
+
+
+def _demand_settled(tenant: Tenant, network: Resource, endpoint: Resource) -> None:
+    running = preconditions.under_way(tenant, network.id)
+    if running is not None:
+        running.look()
+        raise preconditions.retryable(
+            "ReferencedResourceNotProvisioned",
+            f"Cannot proceed with operation because resource {running.resource_id} used by resource {endpoint.id} is not"
+            " in Succeeded state. Resource is in Updating state and the last operation that updated/is updating the"
+            f" resource is {running.label}.",
         )
 
 
@@ -112,28 +131,25 @@ def _target(tenant: Tenant, entry: Json) -> Resource:
         raise errors.bad_request(
             "InvalidPrivateLinkGroupId", "The group id of a Cognitive Services account is 'account'."
         )
+    running = preconditions.under_way(tenant, account.id)
+    if running is not None:
+        running.look()
+        message = f"Call to {ACCOUNTS} failed. Error message: Account {account.id} in state Accepted"
+        raise errors.bad_request("AccountProvisioningStateInvalid", message)
     return account
 
 
 def _state(write: Write, member: str, entry: Json, account: Resource) -> Json:
     """Approved at once for who may approve; a manual request waits for the account's owner."""
     if write.seeding:
-        default = {"status": "Approved", "description": "Auto-Approved"}
+        default = {"status": "Approved", "description": "Auto Approved"}
         wanted = entry["properties"].get("privateLinkServiceConnectionState") or default
         return {"actionsRequired": "None", **wanted}
     if member == MANUAL:
         text = str(entry["properties"].get("requestMessage") or "")
         return {"status": "Pending", "description": text or "Please approve my connection.", "actionsRequired": "None"}
-    caller = write.caller
-    if caller is None or not rbac.decide(write.tenant, caller.object_id, APPROVE, account.id).allowed:
-        who = caller.object_id if caller else ""
-        message = (
-            f"The client '{who}' with object id '{who}' has permission to perform action"
-            f" '{ENDPOINTS}/write' on scope '{write.resource.id}'; however, it does not have permission to perform"
-            f" action(s) '{APPROVE}' on the linked scope(s) '{account.id}'."
-        )
-        raise errors.ArmError(403, "LinkedAuthorizationFailed", message)
-    return {"status": "Approved", "description": "Auto-Approved", "actionsRequired": "None"}
+    rbac.demand_linked(write.tenant, write.caller, APPROVE, account.id, f"{ENDPOINTS}/write", write.resource.id)
+    return {"status": "Approved", "description": "Auto Approved", "actionsRequired": "None"}
 
 
 def _connect(tenant: Tenant, endpoint: Resource, account: Resource, state: Json) -> None:
@@ -190,7 +206,7 @@ def _free_addresses(tenant: Tenant, subnet: Resource) -> Any:
 def _erase(write: Write) -> None:
     tenant, endpoint = write.tenant, write.resource
     for group in tenant.children(endpoint.id, "privateDnsZoneGroups"):
-        _remove_records(tenant, group)
+        zone_groups.remove_records(tenant, group)
     interface = interface_of(tenant, endpoint)
     if interface is not None:
         tenant.remove(interface.id)
@@ -199,91 +215,8 @@ def _erase(write: Write) -> None:
             tenant.remove(connection.id)
 
 
-def _show_group(tenant: Tenant, resource: Resource, view: View) -> Json:
-    configs = [
-        {
-            "name": entry["name"],
-            "id": f"{resource.id}/privateDnsZoneConfigs/{entry['name']}",
-            "etag": weak_etag(resource),
-            "type": f"{GROUPS}/privateDnsZoneConfigs",
-            "properties": {
-                "provisioningState": "Succeeded",
-                "privateDnsZoneId": entry["properties"]["privateDnsZoneId"],
-                "recordSets": entry["properties"].get("recordSets") or [],
-            },
-        }
-        for entry in resource.properties.get("privateDnsZoneConfigs") or ()
-    ]
-    return envelope(tenant, resource, {"privateDnsZoneConfigs": configs}, tracked=False)
-
-
-def _write_group(write: Write) -> None:
-    """ARM owns the records of a zone group: one A record a name and zone, with the interface's address."""
-    tenant, group = write.tenant, write.resource
-    endpoint = tenant.find(group.id.rpartition("/privateDnsZoneGroups/")[0])
-    interface = interface_of(tenant, endpoint) if endpoint else None
-    if endpoint is None or interface is None:
-        raise errors.bad_request("InvalidResourceReference", "The private endpoint has no network interface.")
-    if write.before is not None:
-        _remove_records(tenant, write.before)
-    for entry in group.properties.get("privateDnsZoneConfigs") or ():
-        zone_id = str(entry["properties"].get("privateDnsZoneId", ""))
-        zone = tenant.find(zone_id)
-        if zone is None:
-            raise errors.bad_request("PrivateDnsZoneNotFound", f"The private DNS zone {zone_id} was not found.")
-        suffix = zone.name.lower().removeprefix("privatelink.")
-        sets = []
-        for held in interface.properties["addresses"]:
-            label, _, rest = held["fqdn"].partition(".")
-            if rest == suffix:
-                sets.append(_record_set(label, zone.name, held["address"]))
-                _put_record(tenant, endpoint, zone, label, held["address"])
-        entry["properties"] = {"privateDnsZoneId": zone.id, "recordSets": sets}
-
-
-def _record_set(label: str, zone: str, address: str) -> Json:
-    return {
-        "recordType": "A",
-        "recordSetName": label,
-        "fqdn": f"{label}.{zone}",
-        "ttl": TTL,
-        "provisioningState": "Succeeded",
-        "ipAddresses": [address],
-    }
-
-
-def _put_record(tenant: Tenant, endpoint: Resource, zone: Resource, label: str, address: str) -> None:
-    creator = f"created by private endpoint {endpoint.name} with resource guid {identifier('guid', endpoint.id)}"
-    properties = {"ttl": TTL, "aRecords": [{"ipv4Address": address}], "metadata": {"creator": creator}}
-    record = f"{zone.id}/A/{label}"
-    made, changed = endpoint.created, tenant.now if tenant.exporter else endpoint.changed
-    type_ = "Microsoft.Network/privateDnsZones/A"
-    tenant.put(Resource(record, type_, label, {"properties": properties}, made, changed, endpoint.author))
-
-
-def _remove_records(tenant: Tenant, group: Resource) -> None:
-    for entry in group.properties.get("privateDnsZoneConfigs") or ():
-        for record in entry["properties"].get("recordSets") or ():
-            address = f"{entry['properties']['privateDnsZoneId']}/A/{record['recordSetName']}"
-            if tenant.find(address) is not None:
-                tenant.remove(address)
-
-
-def _erase_group(write: Write) -> None:
-    _remove_records(write.tenant, write.resource)
-
-
 declare(
     [
-        Kind(ENDPOINTS, NETWORK, _show, write=_write, erase=_erase, lro="network"),
-        Kind(
-            GROUPS,
-            NETWORK,
-            _show_group,
-            write=_write_group,
-            erase=_erase_group,
-            lro="network",
-            missing=missing_child,
-        ),
+        Kind(ENDPOINTS, NETWORK, _show, write=_write, erase=_erase, methods=NO_PATCH, lro="network"),
     ]
 )

@@ -1,32 +1,27 @@
-"""Microsoft.Network: virtual networks with subnets and peerings, network and application security groups, interfaces.
+"""Microsoft.Network: virtual networks with subnets and peerings, application security groups, interfaces.
 
-Subnets, peerings and security rules are resources of their own here; their parents show them embedded, and a parent
+Subnets and peerings are resources of their own here; their parents show them embedded, and a parent
 that is written whole replaces them.
 """
 
 from __future__ import annotations
 
-from aoai_lib.lab import errors, operations
+import ipaddress
+from collections.abc import Sequence
+
+from aoai_lib.lab import errors, operations, rbac
 from aoai_lib.lab.errors import ArmError, network_not_found
-from aoai_lib.lab.kinds import GET_ONLY, Kind, View, Write, declare
+from aoai_lib.lab.kinds import GET_ONLY, NO_PATCH, Kind, View, Write, declare
 from aoai_lib.lab.paths import ArmPath
 from aoai_lib.lab.providers.envelopes import NETWORK, operation_status, weak_etag
 from aoai_lib.lab.shapes import Json, identifier
 from aoai_lib.lab.store import Resource, Tenant
 
 NETWORKS = "Microsoft.Network/virtualNetworks"
-GROUPS = "Microsoft.Network/networkSecurityGroups"
 ENDPOINTS = "Microsoft.Network/privateEndpoints"
+JOIN_GROUP = "Microsoft.Network/networkSecurityGroups/join/action"
 EMBEDDED = {"subnets": f"{NETWORKS}/subnets", "virtualNetworkPeerings": f"{NETWORKS}/virtualNetworkPeerings"}
-
-DEFAULT_RULES = (  # name, priority, direction, access, source, destination (api-version 2024-05-01)
-    ("AllowVnetInBound", 65000, "Inbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
-    ("AllowAzureLoadBalancerInBound", 65001, "Inbound", "Allow", "AzureLoadBalancer", "*"),
-    ("DenyAllInBound", 65500, "Inbound", "Deny", "*", "*"),
-    ("AllowVnetOutBound", 65000, "Outbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
-    ("AllowInternetOutBound", 65001, "Outbound", "Allow", "*", "Internet"),
-    ("DenyAllOutBound", 65500, "Outbound", "Deny", "*", "*"),
-)
+Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def envelope(tenant: Tenant, resource: Resource, properties: Json, *, tracked: bool = True) -> Json:
@@ -115,13 +110,57 @@ def _write_subnet(write: Write) -> None:
         return
     if not own.get("addressPrefix") and not own.get("addressPrefixes"):
         raise errors.bad_request("InvalidRequestFormat", "A subnet needs an address prefix.")
-    group = (own.get("networkSecurityGroup") or {}).get("id")
-    if group and write.tenant.find(group) is None:
-        raise errors.bad_request(
-            "InvalidResourceReference",
-            f"Resource {group} referenced by resource {write.resource.id} was not found. Please make sure that the"
-            " referenced resource exists, and that both resources are in the same region.",
-        )
+    network = write.tenant.find(write.resource.id.rpartition("/subnets/")[0])
+    if network is not None:
+        _check_range(write.tenant, network, write.resource)
+    group_id = str((own.get("networkSecurityGroup") or {}).get("id") or "")
+    if not group_id:
+        return
+    group = write.tenant.find(group_id)
+    if group is None or (network is not None and group.location.lower() != network.location.lower()):
+        raise unreachable(group_id, write.resource.id)
+    rbac.demand_linked(write.tenant, write.caller, JOIN_GROUP, group.id, f"{NETWORKS}/subnets/write", write.resource.id)
+
+
+def unreachable(wanted: str, by: str) -> ArmError:
+    """The refusal of a reference to what is not there, or is in another region: Azure's words don't tell which."""
+    message = (
+        f"Resource {wanted} referenced by resource {by} was not found. Please make sure that the referenced resource"
+        " exists, and that both resources are in the same region."
+    )
+    details = [{"code": "NotFound", "message": f"Resource {wanted} not found."}]
+    return ArmError(400, "InvalidResourceReference", message, headers=errors.SERVICE, details=details)
+
+
+def _check_range(tenant: Tenant, network: Resource, subnet: Resource) -> None:
+    """A subnet lies within its network's address space and beside its other subnets."""
+    spaces = _ranges((network.properties.get("addressSpace") or {}).get("addressPrefixes") or ())
+    own = prefixes_of(subnet)
+    told = f"Subnet '{subnet.name}' is not valid because its IP address range"
+    if not all(any(_within(each, space) for space in spaces) for each in own):
+        message = f"{told} is outside the IP address range of virtual network '{network.name}'."
+        raise errors.bad_request("NetcfgSubnetRangeOutsideVnet", message)
+    others = [each for each in tenant.children(network.id, "subnets") if each.id.lower() != subnet.id.lower()]
+    if any(one.overlaps(two) for one in own for other in others for two in prefixes_of(other)):
+        message = f"{told} overlaps with that of an existing subnet in virtual network '{network.name}'."
+        raise errors.bad_request("NetcfgSubnetRangesOverlap", message)
+
+
+def prefixes_of(subnet: Resource) -> list[Range]:
+    """The address ranges of a subnet: one, or several in a list."""
+    single = subnet.properties.get("addressPrefix")
+    return _ranges([single] if single else subnet.properties.get("addressPrefixes") or ())
+
+
+def _ranges(texts: Sequence[str]) -> list[Range]:
+    try:
+        return [ipaddress.ip_network(text) for text in texts]
+    except ValueError as error:
+        raise errors.bad_request("InvalidCIDRNotation", f"The address prefix is not a valid CIDR: {error}.") from error
+
+
+def _within(inner: Range, outer: Range) -> bool:
+    return inner.version == outer.version and inner[0] in outer and inner[-1] in outer
 
 
 def _demand_unused(tenant: Tenant, subnet: Resource) -> None:
@@ -157,83 +196,6 @@ def _show_peering(tenant: Tenant, resource: Resource, view: View) -> Json:
         **({"remoteAddressSpace": space} if space else {}),
     }
     return envelope(tenant, resource, properties, tracked=False)
-
-
-def _show_group(tenant: Tenant, resource: Resource, view: View) -> Json:
-    used = [
-        {"id": each.id}
-        for each in tenant.of_type(f"{NETWORKS}/subnets")
-        if str((each.properties.get("networkSecurityGroup") or {}).get("id", "")).lower() == resource.id.lower()
-    ]
-    properties: Json = {
-        "securityRules": [_show_rule(tenant, each, view) for each in tenant.children(resource.id, "securityRules")],
-        "defaultSecurityRules": [_default_rule(resource, *rule) for rule in DEFAULT_RULES],
-        **({"subnets": used} if used else {}),
-    }
-    return envelope(tenant, resource, properties)
-
-
-def _show_rule(tenant: Tenant, resource: Resource, view: View) -> Json:
-    lists = ("sourcePortRanges", "destinationPortRanges", "sourceAddressPrefixes", "destinationAddressPrefixes")
-    own = {key: value for key, value in resource.properties.items() if key != "provisioningState"}
-    return envelope(tenant, resource, own | {name: own.get(name) or [] for name in lists}, tracked=False)
-
-
-def _default_rule(
-    group: Resource, name: str, priority: int, direction: str, access: str, source: str, destination: str
-) -> Json:
-    return {
-        "name": name,
-        "id": f"{group.id}/defaultSecurityRules/{name}",
-        "etag": weak_etag(group),
-        "type": f"{GROUPS}/defaultSecurityRules",
-        "properties": {
-            "provisioningState": "Succeeded",
-            "protocol": "*",
-            "sourcePortRange": "*",
-            "destinationPortRange": "*",
-            "sourceAddressPrefix": source,
-            "destinationAddressPrefix": destination,
-            "access": access,
-            "priority": priority,
-            "direction": direction,
-            "sourcePortRanges": [],
-            "destinationPortRanges": [],
-            "sourceAddressPrefixes": [],
-            "destinationAddressPrefixes": [],
-        },
-    }
-
-
-def _write_group(write: Write) -> None:
-    for entry in write.resource.properties.get("securityRules") or ():
-        _check_rule(str(entry.get("name")), entry.get("properties") or {})
-    adopt(write, "securityRules", f"{GROUPS}/securityRules")
-    write.resource.properties.pop("defaultSecurityRules", None)
-    write.resource.properties.pop("subnets", None)
-
-
-def _check_rule(name: str, rule: Json) -> None:
-    priority = rule.get("priority")
-    if not isinstance(priority, int) or not 100 <= priority <= 4096:
-        message = f"Security rule has invalid Priority. Value provided: {priority} Allowed range 100-4096."
-        raise errors.bad_request("SecurityRuleInvalidPriority", message)
-    if rule.get("direction") not in ("Inbound", "Outbound") or rule.get("access") not in ("Allow", "Deny"):
-        raise errors.bad_request("InvalidRequestFormat", f"Security rule {name} needs a direction and an access.")
-
-
-def _write_rule(write: Write) -> None:
-    rule = write.resource.properties
-    _check_rule(write.resource.name, rule)
-    group_id = write.resource.id.rpartition("/securityRules/")[0]
-    for other in write.tenant.children(group_id, "securityRules"):
-        same = all(other.properties.get(key) == rule[key] for key in ("priority", "direction"))
-        if same and other.id.lower() != write.resource.id.lower() and not write.seeding:
-            message = (
-                f"Security rule {write.resource.name} conflicts with rule {other.name}. Rules cannot have the same"
-                " Priority and Direction."
-            )
-            raise errors.bad_request("SecurityRuleConflict", message)
 
 
 def _show_application_group(tenant: Tenant, resource: Resource, view: View) -> Json:
@@ -281,26 +243,51 @@ def _show_interface(tenant: Tenant, resource: Resource, view: View) -> Json:
     return envelope(tenant, resource, properties)
 
 
+def tags_only(before: Resource, sent: Json) -> Json:
+    """PATCH of a network resource changes its tags and nothing else (UpdateTags)."""
+    return before.body | ({"tags": sent["tags"]} if "tags" in sent else {})
+
+
 def missing_child(path: ArmPath) -> ArmError:
     return network_not_found(path.text)
 
 
 declare(
     [
-        Kind(NETWORKS, NETWORK, _show_network, write=_write_network, erase=_erase_network, lro="network"),
+        Kind(
+            NETWORKS,
+            NETWORK,
+            _show_network,
+            write=_write_network,
+            erase=_erase_network,
+            patch=tags_only,
+            lro="network",
+        ),
         Kind(
             f"{NETWORKS}/subnets",
             NETWORK,
             _show_subnet,
             write=_write_subnet,
             erase=_erase_subnet,
+            methods=NO_PATCH,
             lro="network",
             missing=missing_child,
         ),
-        Kind(f"{NETWORKS}/virtualNetworkPeerings", NETWORK, _show_peering, lro="network", missing=missing_child),
-        Kind(GROUPS, NETWORK, _show_group, write=_write_group, lro="network"),
-        Kind(f"{GROUPS}/securityRules", NETWORK, _show_rule, write=_write_rule, lro="network", missing=missing_child),
-        Kind("Microsoft.Network/applicationSecurityGroups", NETWORK, _show_application_group, lro="network"),
+        Kind(
+            f"{NETWORKS}/virtualNetworkPeerings",
+            NETWORK,
+            _show_peering,
+            methods=NO_PATCH,
+            lro="network",
+            missing=missing_child,
+        ),
+        Kind(
+            "Microsoft.Network/applicationSecurityGroups",
+            NETWORK,
+            _show_application_group,
+            patch=tags_only,
+            lro="network",
+        ),
         Kind("Microsoft.Network/networkInterfaces", NETWORK, _show_interface, methods=GET_ONLY),
         Kind("Microsoft.Network/locations/operations", NETWORK, single=operation_status, methods=GET_ONLY),
         Kind("Microsoft.Network/locations/operationResults", NETWORK, single=operation_status, methods=GET_ONLY),
