@@ -23,6 +23,8 @@ VANTAGES = ("inside", "peered", "on_premises", "outside")
 PUBLIC = "public"
 """In a world's ``vantages``: this one asks the public DNS. Anything else there is a virtual network's id."""
 
+AZURE_DNS = "168.63.129.16"
+
 NETWORKS = "Microsoft.Network/virtualNetworks"
 LINKS = "Microsoft.Network/privateDnsZones/virtualNetworkLinks"
 _FRONT = "prod.vnet.cog.trafficmanager.net"
@@ -143,7 +145,7 @@ def _answering(tenant: Tenant, network: str) -> str:
     """The network whose links decide: that of the first of a network's own DNS servers, or the network itself."""
     found = tenant.find(network)
     servers = ((found.properties.get("dhcpOptions") or {}).get("dnsServers") or []) if found else []
-    if not servers:
+    if not servers or servers[0] == AZURE_DNS:
         return network
     for each in tenant.of_type(NETWORKS):
         prefixes = (each.properties.get("addressSpace") or {}).get("addressPrefixes") or []

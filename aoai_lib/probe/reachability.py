@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final
 
 from aoai_lib.azure.clouds import Cloud, Standpoint
 from aoai_lib.azure.reachability import NAME, ROUTE, Limits, Observer
+from aoai_lib.azure.replay import Recording
 from aoai_lib.evidence.store import Evidence, Exchange
 from aoai_lib.model import InputError, Json, Reading, Snapshot, State
-from aoai_lib.probe.observations import HOST, LABEL, Observed, copied, meaning, observations
+from aoai_lib.probe.observations import HOST, LABEL, Observed, copied, line_of, meaning, observations
 
 CONCURRENCY: Final = 8
 """Names tried at once: a jump host is a small machine, and a firewall may take more for a scan."""
@@ -81,31 +82,42 @@ def observe(
     return evidence.exchanges[before:]
 
 
-def observe_from_here(
-    snapshot: Snapshot, cloud: Cloud, vantage: str, evidence: Evidence, progress: Progress | None = None
-) -> list[Exchange]:
-    """Try every account's names from the vantage point where this process stands; in the lab, from all that it has."""
-    if not vantage or (cloud.name == "lab" and not cloud.standpoints):
-        return []
+def observed(
+    snapshot: Snapshot,
+    cloud: Cloud,
+    vantage: str,
+    evidence: Evidence,
+    recording: Recording | None = None,
+    brought: Iterable[Exchange] = (),
+    progress: Progress | None = None,
+) -> Snapshot:
+    """The snapshot with what is seen of the accounts' names: from here, or in place of that a recording, and what was brought.
+
+    Only lines about this tenant's own names enter `evidence`. An empty `vantage` sees nothing from here.
+    """
     names = names_of(snapshot, cloud)
-    places: Mapping[str, Standpoint] = cloud.standpoints or {vantage: Standpoint()}
-    return [line for place, at in places.items() for line in observe(names, place, at, evidence, progress)]
+    lines: list[Exchange] = []
+    if recording is not None:
+        brought = [*(found for each in recording.observed if (found := line_of(each)) is not None), *brought]
+    elif vantage:
+        for place, at in _standpoints(cloud, vantage).items():
+            lines += observe(names, place, at, evidence, progress)
+    lines += [copied(line, evidence) for line in brought if line.headers[NAME] in names]
+    return replace(snapshot, readings={**snapshot.readings, **_readings(lines, names)})
 
 
-def bring(lines: Iterable[Exchange], snapshot: Snapshot, cloud: Cloud, evidence: Evidence) -> list[Exchange]:
-    """Lines from elsewhere that are about this tenant's names, as they now stand in `evidence`. Others stay outside."""
-    names = names_of(snapshot, cloud)
-    return [copied(line, evidence) for line in lines if line.headers[NAME] in names]
+def _standpoints(cloud: Cloud, vantage: str) -> Mapping[str, Standpoint]:
+    """Where this process stands: in the lab, which is all around it, at every vantage point at once."""
+    return cloud.standpoints or ({} if cloud.name == "lab" else {vantage: Standpoint()})
 
 
-def observed(snapshot: Snapshot, cloud: Cloud, lines: Sequence[Exchange]) -> Snapshot:
-    """The snapshot with one more reading for each account and vantage point that lines tell of."""
-    names = names_of(snapshot, cloud)
+def _readings(lines: Iterable[Exchange], names: Mapping[str, str]) -> dict[tuple[str, str], Reading]:
+    """One reading for each account and meaning of a vantage point."""
     grouped: dict[tuple[str, str], list[Observed]] = {}
-    for each in observations(line for line in lines if line.headers[NAME] in names):
+    for each in observations(lines):
         key = (SOURCE + (meaning(each.value["vantage"]) or "other"), names[each.value["name"]])
         grouped.setdefault(key, []).append(each)
-    readings = {
+    return {
         (source, account.lower()): Reading(
             source,
             account,
@@ -116,4 +128,3 @@ def observed(snapshot: Snapshot, cloud: Cloud, lines: Sequence[Exchange]) -> Sna
         )
         for (source, account), found in grouped.items()
     }
-    return replace(snapshot, readings={**snapshot.readings, **readings})
