@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aoai_lib.harden.session import Outcome as Hardened
 
 _END: Final = None
-_ENDED: Final = frozenset({"done", "already", "stopped", "changed", "failed", "unconfirmed"})
+_ENDED: Final = frozenset({"done", "already", "stopped", "changed", "failed", "unconfirmed", "final"})
 """What may have become of a step: `aoai_lib.harden.application.Became`."""
 _STATUS_STYLE: Final = {"pass": "green", "fail": "bold red", "not_applicable": "dim", "not_assessed": "yellow"}
 
@@ -132,6 +132,13 @@ def show_outcomes(outcomes: Sequence[Outcome]) -> None:
             console.print(f"[bold red]{_shown(outcome.tenant)}:[/] {_shown(problem)}", soft_wrap=True)
 
 
+def show_strangers(files: Sequence[Path]) -> None:
+    """Files of observations that belonged to nobody."""
+    for path in files:
+        said = f"{path} was merged into nothing: none of the assessed accounts has a name in it."
+        Console(highlight=False).print(f"[bold red]Observations:[/] {_shown(said)}", soft_wrap=True)
+
+
 def show_overview(page: Path) -> None:
     """Where the fleet overview is."""
     Console(highlight=False).print(f"all tenants: {_shown(_near(page))}", soft_wrap=True)
@@ -173,6 +180,37 @@ def show_control(control: Control) -> None:
     console.print(f"[bold]To mend it[/]  {_shown(control.remediation)}\n")
     for key, clauses in by_framework(control.maps).items():
         console.print(f"{FRAMEWORKS[key].name}: {', '.join(clauses)}")
+
+
+def show_observations(observations: Sequence[dict[str, Any]]) -> None:
+    """What names led to and who answered, a line for each address that was tried."""
+    table = Table(title="Observed", title_justify="left")
+    for heading in ("name", "leads to", "TLS", "HTTP"):
+        table.add_column(heading, overflow="fold")
+    for each in observations:
+        for row in _reached(each):
+            table.add_row(*(_shown(cell) for cell in row))
+    console = Console(highlight=False)
+    console.print(table)
+    if any(each["proxy"] for each in observations):
+        console.print("A proxy is set here. It was not used: what it sees is not what this machine sees.")
+
+
+def _reached(observation: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    resolved, name = observation["dns"], observation["name"]
+    if not observation["reached"]:
+        yield name, f"{resolved['outcome'].replace('_', ' ')} {resolved['error']}".strip(), "", ""
+    for each in observation["reached"]:
+        tls, http = each["tls"], each["http"]
+        secured = str(tls["version"]) if tls["verified"] else tls["error"]
+        answered = f"{http['status']} {http['message']}" if http["status"] else http["error"]
+        connected = each["tcp"]["connected"]
+        yield (
+            name,
+            each["address"],
+            secured if connected else f"no connection: {each['tcp']['error']}",
+            answered if tls["verified"] else "",
+        )
 
 
 def show_checks(checks: Sequence[Check]) -> None:

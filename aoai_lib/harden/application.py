@@ -41,6 +41,7 @@ class Became(StrEnum):
     CHANGED = "changed"
     FAILED = "failed"
     UNCONFIRMED = "unconfirmed"
+    FINAL = "final"
 
 
 GOOD: Final = frozenset({Became.DONE, Became.ALREADY})
@@ -57,7 +58,7 @@ class Result:
 
     @property
     def good(self) -> bool:
-        """Whether the step's change is in force."""
+        """Whether what was asked is in force: the change, or its being taken back."""
         return self.became in GOOD
 
 
@@ -161,9 +162,10 @@ class Application:
     def _take_back(self, step: Step) -> Result:
         resource = self._read(step)
         if step.undone(resource):
+            self._restore(step)
             return self._result(step, Became.ALREADY, "It is as it was before.")
         if step.undo is None:
-            return self._result(step, Became.STOPPED, f"This can't be taken back: {step.undo_note}")
+            return self._result(step, Became.FINAL, f"This can't be taken back: {step.undo_note}")
         untouched = step.done(resource) and (step.undo_while is None or holds(resource, step.undo_while))
         if not untouched:
             wanted = step.undo_while if step.done(resource) else step.request.body
@@ -176,7 +178,14 @@ class Application:
         resource = self._await(step, step.patience, lambda seen: step.undone(seen) and _state(seen) in _ENDED)
         if not step.undone(resource):
             return self._result(step, Became.UNCONFIRMED, f"Sent, but {step.patience} s later it is not as before.")
+        self._restore(step)
         return self._result(step, Became.DONE, step.undo_note or "Taken back, and read back.")
+
+    def _restore(self, step: Step) -> None:
+        """Write again what the step had replaced on the side, where it is gone."""
+        for request in step.undo_restores:
+            if self._azure.state(request.path, request.api_version) is None:
+                self._send(step, request, None)
 
     def _read(self, step: Step) -> Json:
         self._progress(step, "reading")

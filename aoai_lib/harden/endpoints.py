@@ -15,7 +15,7 @@ from aoai_lib.harden.making import CannotPlanError, Site, mends
 from aoai_lib.harden.network import ACCOUNTS
 from aoai_lib.harden.plan import Request, Step
 from aoai_lib.harden.wire import merged, writable
-from aoai_lib.model import Finding, Json
+from aoai_lib.model import Finding, Json, State
 from aoai_lib.private_link import (
     asks_through,
     connection_to,
@@ -46,7 +46,7 @@ _EMPTY_ZONE: Final = {"properties": {"numberOfRecordSets": 1, "numberOfVirtualNe
 """A zone that holds its own SOA record and nothing else."""
 
 
-@mends("NET-05", after=("NET-10",))
+@mends("NET-05", needs=("NET-10",))
 def bring_endpoint(site: Site, finding: Finding) -> Iterator[Step]:
     """Approve the connection that waits, where it is ours; else make an endpoint, with the names that lead to it."""
     facts = site.facts(finding.subject)
@@ -54,6 +54,7 @@ def bring_endpoint(site: Site, finding: Finding) -> Iterator[Step]:
     ours = [each for each in waiting if _is_ours(facts, endpoint_of(each))]
     if ours:
         yield _approval(site, finding, ours[0])
+        yield from _names_of(site, finding, facts, endpoint_of(ours[0]), _documented_zones(site, facts))
         return
     if not site.wishes.endpoint_subnet:
         foreign = " The connection that waits comes from a subscription that is not yours." if waiting else ""
@@ -118,60 +119,89 @@ def _new_endpoint(site: Site, finding: Finding, facts: Facts) -> Iterator[Step]:
         permission="Microsoft.Network/privateEndpoints/write",
         patience=600,
     )
-    kind = facts.account.text("kind")
-    names = _documented_zones(site.snapshot.cloud, kind)
-    yield from _names(site, finding, facts, path, place, names, {})
+    yield from _names(site, finding, facts, path, place, _documented_zones(site, facts), None)
 
 
-def _documented_zones(cloud: str, kind: str) -> list[str]:
+def _documented_zones(site: Site, facts: Facts) -> list[str]:
     """The zones that Microsoft documents for a kind of account, for one that has no private link to ask about yet
     (Microsoft Learn, "Azure Private Endpoint private DNS zone values", 2026-08)."""
-    zones = list(clouds.find(cloud).private_zones.values())
-    return zones if kind.lower() == "aiservices" else zones[:2]
+    zones = list(clouds.find(site.snapshot.cloud).private_zones.values())
+    return zones if facts.account.text("kind").lower() == "aiservices" else zones[:2]
 
 
-@mends("NET-07", after=("NET-05",))
+@mends("NET-07", needs=("NET-05",))
 def complete_zone_group(site: Site, finding: Finding) -> Iterator[Step]:
     """Let the endpoint's zone group keep the records of every zone that the account needs."""
     facts, arm_id = site.facts(finding.subject), finding.subject.id
-    endpoint, connection = private_endpoint(facts, arm_id), connection_to(facts, arm_id)
-    if endpoint is None or connection is None:
-        raise CannotPlanError("The endpoint and its connection could not be found any more.")
+    connection = connection_to(facts, arm_id)
+    if connection is None:
+        raise CannotPlanError("The endpoint has no connection to the account any more.")
+    yield from _names_of(site, finding, facts, arm_id, required_zones(facts, connection))
+
+
+def _names_of(site: Site, finding: Finding, facts: Facts, arm_id: str, names: Sequence[str]) -> Iterator[Step]:
+    """The names of an endpoint that is there."""
+    endpoint = private_endpoint(facts, arm_id)
+    if endpoint is None:
+        raise CannotPlanError(f"The private endpoint “{name_of(arm_id)}” does not exist any more.")
     groups = list(facts.of("private_dns_zone_groups", arm_id).each())
     if len(groups) > 1:
         raise CannotPlanError("The endpoint has more than one zone group: leave it one, by hand.")
     held = groups[0].value if groups else None
-    names = required_zones(facts, connection)
     yield from _names(site, finding, facts, arm_id, endpoint.text("properties.subnet.id"), names, held)
 
 
 def _names(
     site: Site, finding: Finding, facts: Facts, endpoint: str, place: str, names: Sequence[str], held: Json
 ) -> Iterator[Step]:
-    """The zones, each linked to those who ask, and the zone group over all of them."""
+    """The zones, the zone group that writes the records, and then the links: a network that asks a zone finds its records.
+
+    `held` is the endpoint's zone group as it is; None where it has none.
+    """
     configs = list(((held or {}).get("properties") or {}).get("privateDnsZoneConfigs") or [])
-    grouped = {name_of(_zone_id(config)).lower(): _zone_id(config) for config in configs}
+    zones = {name_of(_zone_id(config)).lower(): _zone_id(config) for config in configs}
+    linked = dict[str, set[str]]()
     for name in names:
-        zone = grouped.get(name) or _existing_zone(facts, name)
+        zone = zones.get(name) or _existing_zone(facts, name)
         if zone is None:
             zone = f"{site.wishes.dns_resource_group or _resource_group(place)}/providers/Microsoft.Network/privateDnsZones/{name}"
             yield _zone(site, finding, zone)
-            yield from _links(site, finding, facts, zone, place, set())
         else:
-            yield from _links(site, finding, facts, zone, place, set(linked_networks(facts, zone)))
-        if name not in grouped:
+            linked[zone] = set(linked_networks(facts, zone))
+        if name not in zones:
             configs.append({"name": name.replace(".", "-"), "properties": {"privateDnsZoneId": zone}})
+        zones[name] = zone
+    replaced = [record for name in names for record in _hand_made(facts, zones[name])]
+    yield _zone_group(site, finding, endpoint, held, configs, replaced)
+    for name in names:
+        yield from _links(site, finding, facts, zones[name], place, linked.get(zones[name], set()))
+
+
+def _hand_made(facts: Facts, zone: str) -> Iterator[Request]:
+    """The record that the zone group will replace, as it is written again when the group goes."""
+    host = facts.account.text("properties.customSubDomainName")
+    reading = facts.snapshot.reading("dns_a_record", f"{zone}/A/{host}")
+    if reading.state is State.COLLECTED:
+        held = reading.value["properties"]
+        body = {"properties": {"ttl": held["ttl"], "aRecords": held.get("aRecords") or held.get("ARecords")}}
+        yield Request(method="PUT", path=reading.value["id"], api_version=ZONES, body=body)
+
+
+def _zone_group(
+    site: Site, finding: Finding, endpoint: str, held: Json, configs: Sequence[Json], replaced: Sequence[Request]
+) -> Step:
     wanted = [{"name": config["name"], "properties": {"privateDnsZoneId": _zone_id(config)}} for config in configs]
-    yield site.put(
+    return site.put(
         finding,
         f"{endpoint}/privateDnsZoneGroups/{(held or {}).get('name', 'default')}",
         NETWORK,
-        held or None,
+        held,
         {"properties": {"privateDnsZoneConfigs": wanted}},
         title=f"Let the zone group of “{name_of(endpoint)}” keep the records in {len(wanted)} zone(s)",
         effect="Linked networks resolve the account's names to the endpoint's private address from now on.",
         permission="Microsoft.Network/privateEndpoints/privateDnsZoneGroups/write",
         read_only=("properties.privateDnsZoneConfigs.*.properties.recordSets",),
+        undo_restores=tuple(replaced) if held is None else (),
         patience=300,
     )
 
@@ -232,7 +262,7 @@ def _asking(facts: Facts, own: str) -> list[str]:
     return list({each.lower(): each for each in wanted}.values())
 
 
-@mends("NET-09", after=("NET-07",))
+@mends("NET-09", needs=("NET-07",))
 def link_networks(site: Site, finding: Finding) -> Iterator[Step]:
     """Link every network that has to resolve the account's names to each of its zones."""
     facts, arm_id = site.facts(finding.subject), finding.subject.id
@@ -246,7 +276,7 @@ def link_networks(site: Site, finding: Finding) -> Iterator[Step]:
             yield from _links(site, finding, facts, zone, endpoint.text("properties.subnet.id"), linked)
 
 
-@mends("NET-08", after=("NET-07",))
+@mends("NET-08", needs=("NET-07",))
 def leave_records_to_the_group(site: Site, finding: Finding) -> Iterator[Step]:
     """Records are the zone group's: where one is planned it writes them, and no record is written by hand."""
     planned = any(

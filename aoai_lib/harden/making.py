@@ -106,22 +106,24 @@ Planner = Callable[[Site, Finding], Iterator[Step]]
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """How a control is mended. `after` are controls whose steps for the same account come first."""
+    """How a control is mended. Steps of the controls in `after` come first; those in `needs`, for the same account, must
+    have come about besides."""
 
     control: str
     after: tuple[str, ...]
+    needs: tuple[str, ...]
     plan: Planner
 
 
 _declared: Final[dict[str, Remedy]] = {}
 
 
-def mends(control: str, after: tuple[str, ...] = ()) -> Callable[[Planner], Planner]:
+def mends(control: str, *, after: tuple[str, ...] = (), needs: tuple[str, ...] = ()) -> Callable[[Planner], Planner]:
     """Declare how a control is mended. The function yields steps made by `Site.patch` and `Site.put`; it raises
     `CannotPlanError` where a person must act or decide first."""
 
     def declare(planner: Planner) -> Planner:
-        _declared[control] = Remedy(control, after, planner)
+        _declared[control] = Remedy(control, (*after, *needs), needs, planner)
         return planner
 
     return declare

@@ -10,11 +10,15 @@ from typing import Final
 
 from aoai_lib.controls.network_perimeters import NoRangeError, address_range, is_internet, lies_in
 from aoai_lib.harden.making import CannotPlanError, Site, mends
-from aoai_lib.harden.plan import Check, Step
+from aoai_lib.harden.plan import Check, Request, Step
 from aoai_lib.model import Finding, Json
 from aoai_lib.private_link import name_of
 
 ACCOUNTS: Final = "2025-09-01"
+PRIVATE_WAY: Final = ("NET-05", "NET-07", "NET-08", "NET-09", "NET-10")
+"""What leads to an account by a private address: made before anything public is closed."""
+_OPEN: Final = {"defaultAction": "Allow", "ipRules": [], "virtualNetworkRules": []}
+"""What the service takes for a firewall that nobody set."""
 _WRITE_ACCOUNT: Final = "Microsoft.CognitiveServices/accounts/write"
 
 
@@ -68,9 +72,9 @@ def restrict_outbound(site: Site, finding: Finding) -> Iterator[Step]:
     )
 
 
-@mends("NET-02")
-@mends("NET-03")
-@mends("NET-04")
+@mends("NET-02", after=PRIVATE_WAY)
+@mends("NET-03", after=PRIVATE_WAY)
+@mends("NET-04", after=PRIVATE_WAY)
 def set_firewall(site: Site, finding: Finding) -> Iterator[Step]:
     """Deny by default, keep the approved ranges and the subnets, and nothing else. The lists are replaced whole by the
     service, so they are always sent whole.
@@ -94,7 +98,9 @@ def set_firewall(site: Site, finding: Finding) -> Iterator[Step]:
         ACCOUNTS,
         found,
         {"properties": {"networkAcls": change}},
-        default={"defaultAction": "Allow", "ipRules": [], "virtualNetworkRules": [], "bypass": "None"},
+        undo=Request(
+            method="PATCH", path=account, api_version=ACCOUNTS, body={"properties": {"networkAcls": rules or _OPEN}}
+        ),
         title=f"Close the firewall of “{name_of(account)}” but for approved ranges",
         effect=f"{removed} address rule(s) go, {len(kept)} stay. Callers from other public addresses get 403.",
         permission=_WRITE_ACCOUNT,
@@ -102,7 +108,7 @@ def set_firewall(site: Site, finding: Finding) -> Iterator[Step]:
     )
 
 
-@mends("NET-01", after=("NET-02", "NET-03", "NET-04", "NET-05", "NET-07", "NET-08", "NET-09", "NET-10"))
+@mends("NET-01", after=("NET-02", "NET-03", "NET-04", "NET-11", "NET-12", "NET-13"), needs=PRIVATE_WAY)
 def disable_public_access(site: Site, finding: Finding) -> Iterator[Step]:
     """Close the public way in, last of all. Lists of the firewall are left as they are."""
     account, found = _account(site, finding)

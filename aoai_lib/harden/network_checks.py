@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from aoai_lib.assess import judge
@@ -11,7 +10,7 @@ from aoai_lib.controls import catalogue
 from aoai_lib.facts import Facts, NotCollectedError, UnexpectedShapeError
 from aoai_lib.harden.preflight import Answer, preflight
 from aoai_lib.model import Finding, Kind, Snapshot, Status, Subject
-from aoai_lib.private_link import connections, endpoint_of, name_of, private_endpoint, subnet, subscription_of
+from aoai_lib.private_link import name_of, private_endpoint, subnet, subscription_of
 
 _PATH: Final = ("NET-05", "NET-07", "NET-08", "NET-09", "NET-10")
 """What a private path is made of: an approved endpoint whose names resolve where they are asked for."""
@@ -63,23 +62,16 @@ def nobody_comes_in_public(snapshot: Snapshot, account: str) -> Answer:
 
 
 @preflight("shared-subnet", "Does no other private endpoint come under the rules?", ("network",))
-def nobody_else_in_the_subnet(snapshot: Snapshot, account: str) -> Answer:
-    """Other endpoints in the subnets of the account's own: the rules decide about them too, once they are enforced."""
-    facts = Facts(snapshot, _about(account))
+def nobody_else_in_the_subnet(snapshot: Snapshot, endpoint: str) -> Answer:
+    """Other endpoints in the subnet of one: the rules decide about them too, once they are enforced."""
+    facts = Facts(snapshot, Subject(Kind.PRIVATE_ENDPOINT, endpoint))
     try:
-        others = sorted(set(_neighbours(facts)))
+        found = private_endpoint(facts, endpoint)
+        place = subnet(facts, found.text("properties.subnet.id")) if found is not None else None
+        ids = [each.id for each in place.each("properties.privateEndpoints")] if place is not None else []
     except (NotCollectedError, UnexpectedShapeError) as problem:
         return Answer(False, f"What else stands in the subnet is not known: {problem}")
+    others = tuple(sorted(name_of(each) for each in ids if each.lower() != endpoint.lower()))
     if others:
-        return Answer(False, "Other private endpoints in the subnet come under its security rules too:", tuple(others))
+        return Answer(False, "Other private endpoints in the subnet come under its security rules too:", others)
     return Answer(True, "No other private endpoint stands in the subnet.")
-
-
-def _neighbours(facts: Facts) -> Iterator[str]:
-    own = {endpoint_of(each).lower() for each in connections(facts)}
-    for arm_id in own:
-        endpoint = private_endpoint(facts, arm_id) if arm_id else None
-        place = subnet(facts, endpoint.text("properties.subnet.id")) if endpoint is not None else None
-        for each in place.each("properties.privateEndpoints") if place is not None else ():
-            if each.id not in own:
-                yield name_of(each.id)

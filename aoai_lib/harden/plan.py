@@ -28,7 +28,7 @@ class Request(_Record):
 class Check(_Record):
     """A question that must be answered well before a step, asked when it is to be taken: see `preflight`.
 
-    `about` is the ARM id of the account. A person who accepts the risk names it as `name@account`.
+    `about` is an ARM id, mostly the account's. A person who accepts the risk names it as `name@account`.
     """
 
     name: str
@@ -44,8 +44,9 @@ class Step(_Record):
     """One write. `before` is what the plan saw there (None: nothing); `after` are ids of steps that must be done first.
 
     `read_only` are dotted paths that only the service sets. `undo` takes the step back; where it is None `undo_note` says why
-    it can't be. `undo_while` must still hold at that time, so that what others added since is not lost. `patience` is how
-    long, in seconds, the service may take to show what was written.
+    it can't be. `undo_while` must still hold at that time, so that what others added since is not lost; `undo_restores` are
+    resources that the step replaced on the side, written again where they are gone. `patience` is how long, in seconds, the
+    service may take to show what was written.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Step(_Record):
     undo: Request | None = None
     undo_note: str = ""
     undo_while: Any = None
+    undo_restores: tuple[Request, ...] = ()
     patience: int = 120
 
     def seen(self, resource: Json) -> Json:
@@ -86,10 +88,13 @@ class Step(_Record):
         return self.unchanged(resource) or self._replaced(resource)
 
     def _replaced(self, resource: Json) -> bool:
-        """Whether the resource holds what the undo writes, where that is not what was there before."""
-        if resource is None or self.undo is None or self.undo.body is None or _same(self.undo.body, self.before):
+        """Whether the resource holds what the undo writes. For a resource that was written whole this says nothing where the
+        undo writes what was there before: what the step added would pass unnoticed.
+        """
+        if resource is None or self.undo is None or self.undo.body is None:
             return False
-        return holds(resource, self.undo.body)
+        telling = self.undo.method == "PATCH" or not _same(self.undo.body, self.before)
+        return telling and holds(resource, self.undo.body)
 
     @property
     def changes(self) -> list[tuple[str, Json, Json]]:

@@ -148,7 +148,7 @@ def _new_group(site: Site, finding: Finding, facts: Facts, endpoint: str, rules:
     )
 
 
-@mends("NET-11", after=("NET-12", "NET-13"))
+@mends("NET-11", needs=("NET-12", "NET-13"))
 def enforce(site: Site, finding: Finding) -> Iterator[Step]:
     """Give security rules effect on private endpoints in the subnet, after the rules are there."""
     facts = site.facts(finding.subject)
@@ -166,7 +166,7 @@ def enforce(site: Site, finding: Finding) -> Iterator[Step]:
         {"properties": {"privateEndpointNetworkPolicies": "Enabled" if routes else "NetworkSecurityGroupEnabled"}},
         f"Let the subnet “{name_of(place)}” enforce security rules on its private endpoints",
         "The rules of its security group begin to decide who reaches each private endpoint in it, of other services too.",
-        checks=(Check(name="shared-subnet", about=finding.subject.account),),
+        checks=(Check(name="shared-subnet", about=finding.subject.id),),
     )
 
 

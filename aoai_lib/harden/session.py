@@ -16,7 +16,7 @@ from aoai_lib.collect.snapshot import Collector
 from aoai_lib.controls import catalogue
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.folder import new_run_id
-from aoai_lib.harden.application import Application, Progress, Result
+from aoai_lib.harden.application import Application, Became, Progress, Result
 from aoai_lib.harden.journal import Journal, open_undo
 from aoai_lib.harden.making import make
 from aoai_lib.harden.plan import Check, Plan
@@ -98,7 +98,7 @@ class Session:
     def undo(self, journal: Journal, progress: Progress) -> Outcome:
         """Take a hardening back, last step first."""
         results = Application(self._azure, journal, self.ask, (), progress).undo()
-        if all(each.good for each in results):
+        if all(each.good or each.became is Became.FINAL for each in results):
             journal.finish("undone.json", [_row(each) for each in results], [])
         return Outcome(journal.path, tuple(results))
 
