@@ -26,8 +26,8 @@ class Check:
 
 
 def permissions() -> list[str]:
-    """Every action that an assessment takes, as Azure names it, sorted."""
-    declared = {source.permission for group in sources().values() for source in group}
+    """Every action of Resource Manager that an assessment takes, sorted. Microsoft Graph's permissions are no actions."""
+    declared = {source.permission for group in sources().values() for source in group if "/" in source.permission}
     return sorted(declared | {SUBSCRIPTIONS, ACCOUNTS}, key=str.lower)
 
 

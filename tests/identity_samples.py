@@ -96,6 +96,10 @@ def tenant(
     eligible: list[Any] | None = None,
     schedules: list[Any] | None = None,
     denials: list[Any] | None = None,
+    delegations: list[Any] | None = None,
+    classic: list[Any] | None = None,
+    members: dict[str, list[Any] | None] | None = None,
+    known: list[Any] | None = None,
     roles: list[Any] | None = None,
     unread: dict[str, Reading] | None = None,
     approved: list[str] | None = None,
@@ -103,17 +107,62 @@ def tenant(
     state: State = State.COLLECTED,
     **properties: Any,
 ) -> Snapshot:
-    """A snapshot of one account with this access. `unread` overrides readings by source; `state` is the assignments'."""
+    """A snapshot of one account with this access. `unread` overrides readings by source; `state` is the assignments'.
+
+    `members` are those of opened groups by group, None for one that answers 403; `known` the directory's objects of all
+    principals, None where it was not asked.
+    """
     found = {
         "role_assignments": reading("role_assignments", SUBSCRIPTION, list(assignments), state),
         "role_definitions": reading("role_definitions", SUBSCRIPTION, [*built_in(), *(roles or [])]),
         "deny_assignments": reading("deny_assignments", SUBSCRIPTION, denials or []),
         "role_eligibility": reading("role_eligibility", SUBSCRIPTION, eligible or []),
         "role_schedules": reading("role_schedules", SUBSCRIPTION, schedules or []),
+        "delegations": reading("delegations", SUBSCRIPTION, delegations or []),
+        "classic_administrators": reading("classic_administrators", SUBSCRIPTION, classic or []),
         **(unread or {}),
     }
+    for group, people in (members or {}).items():
+        found[group] = opened(group, people)
+    if known is not None:
+        given = [*assignments, *(eligible or [])]
+        ids = ",".join(sorted({str(each["properties"]["principalId"]) for each in given}))
+        found["directory_objects"] = reading("directory_objects", ids, known)
     asked = {"approved_admins": approved or [], "approved_deployers": deployers or []}
     return snapshot(*found.values(), requirements=asked, account={**account(), **properties})
+
+
+def opened(group: str, people: list[Any] | None) -> Reading:
+    """What Microsoft Graph answers about the members of a group; None stands for a 403."""
+    if people is not None:
+        return reading("group_members", group, people)
+    reason = f"GET /v1.0/groups/{group}/transitiveMembers answered 403 Authorization_RequestDenied"
+    needed = "Microsoft Graph's GroupMember.Read.All or Directory.Read.All"
+    return reading("group_members", group, None, State.DENIED, reason=reason, permission=needed)
+
+
+def person(id: str, kind: str = "user", name: str = "", **more: Any) -> dict[str, Any]:  # noqa: A002
+    """An object of the directory."""
+    own = {"@odata.type": f"#microsoft.graph.{kind}", "id": id, "displayName": name or None, **more}
+    return own | ({"userPrincipalName": name} if kind == "user" and name else {})
+
+
+def delegation(role: str, principal: str = BOB, scope: str = SUB, *, eligible: bool = False, **more: Any) -> dict[str, Any]:
+    """A subscription or group delegated to another tenant (Azure Lighthouse)."""
+    granted = [{"principalId": principal, "principalIdDisplayName": "Night shift", "roleDefinitionId": role}]
+    own = {
+        "managedByTenantId": "77777777-0000-4000-8000-000000000077",
+        "managedByTenantName": "Managed Things Inc.",
+        "provisioningState": "Succeeded",
+        "authorizations": [] if eligible else granted,
+        "eligibleAuthorizations": granted if eligible else [],
+        **more,
+    }
+    return {
+        "id": f"{scope}/providers/Microsoft.ManagedServices/registrationAssignments/d",
+        "name": "d",
+        "properties": {"registrationDefinition": {"properties": own}},
+    }
 
 
 def refused(source: str, state: State = State.DENIED, reason: str = "GET it answered 403") -> dict[str, Reading]:

@@ -23,6 +23,7 @@ from azure.mgmt.core import ARMPipelineClient
 from aoai_lib.azure.answers import AnswerShapePolicy
 from aoai_lib.azure.clouds import Cloud
 from aoai_lib.azure.credentials import who
+from aoai_lib.azure.graph import Graph
 from aoai_lib.azure.permission import ReadOnlyPolicy
 from aoai_lib.azure.recording import RecordingPolicy
 from aoai_lib.azure.replay import Recording, ReplayAdapter
@@ -152,6 +153,11 @@ class Azure:
         from azure.mgmt.resource.locks import ManagementLockClient as Sdk
 
         return self._client("locks", subscription, lambda: Sdk(self._credential, subscription, **self._options()))
+
+    def graph(self) -> Graph:
+        """The directory behind the credential: members of groups, names of principals. Microsoft Graph v1.0."""
+        cloud = self.cloud
+        return self._client("graph", "", lambda: Graph(cloud.graph, self.policies(cloud.graph_scope), self._transport))
 
     @property
     def _arm(self) -> ARMPipelineClient[Any, Any]:

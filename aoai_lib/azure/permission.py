@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _READING_POSTS = (
     re.compile(r"/v1/workspaces/[^/]+/query", re.IGNORECASE),
     re.compile(r"/providers/microsoft\.resourcegraph/resources", re.IGNORECASE),
+    re.compile(r"/v1\.0/directoryObjects/getByIds", re.IGNORECASE),
 )
 _INFERENCE = re.compile(
     r"(/[^/]+)?/openai/(v1|deployments/[^/]+)/"
@@ -31,8 +32,9 @@ class WriteRefusedError(PlaybookError):
 def refuse_writes(method: str, url: str, *, inference: bool) -> None:
     """Raise `WriteRefusedError` unless the request can only read.
 
-    GET and HEAD read. POST reads on log queries and Resource Graph, and, with `inference`, calls a model. Everything else,
-    `listKeys` first of all and the registration of a resource provider that ARM clients try by themselves, is refused.
+    GET and HEAD read. POST reads on log queries, Resource Graph and the directory's look-up by ids, and, with `inference`,
+    calls a model. Everything else, `listKeys` first of all and the registration of a resource provider that ARM clients
+    try by themselves, is refused.
     """
     verb, path = method.upper(), urlsplit(url).path
     if verb in ("GET", "HEAD"):

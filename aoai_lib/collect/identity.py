@@ -1,6 +1,7 @@
 """What phase 2 reads: who holds which role, what the roles allow, what is denied, who may become more on request.
 
-One list a subscription gives the role assignments at, above and below it, so nothing is asked once an account.
+One list a subscription gives the role assignments at, above and below it, so nothing is asked once an account. Access that
+is delegated to other tenants, and classic administrators, stand in lists of their own; names and groups in the directory.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from aoai_lib.collect import EACH_SUBSCRIPTION, Readings, Scopes, Source, items
+from aoai_lib.collect.directory import SOURCES_OF_NAMES
 from aoai_lib.effective_access.capabilities import OPENAI_USER
 from aoai_lib.effective_access.records import chain, is_above, normal, role_id
 from aoai_lib.model import Json, State
@@ -21,6 +23,12 @@ the last one asked for, so that the second page of a list read at the same time 
 
 def _schedules(kind: str) -> str:
     return f"providers/{AUTHORIZATION}/{kind}"
+
+
+def _delegations(subscription: str) -> str:
+    """Delegations at a subscription and in it, each with the principals and roles that it is for."""
+    kind = "registrationAssignments?$expandRegistrationDefinition=true"
+    return f"/subscriptions/{subscription}/providers/Microsoft.ManagedServices/{kind}"
 
 
 def _unlisted(readings: Readings) -> Iterable[str]:
@@ -95,6 +103,20 @@ SOURCES = (
         ),
     ),
     Source(
+        "delegations",
+        EACH_SUBSCRIPTION,
+        "Microsoft.ManagedServices/registrationAssignments/read",
+        lambda azure, subscription: azure.list(_delegations(subscription), "2022-10-01"),
+    ),
+    Source(
+        "classic_administrators",
+        EACH_SUBSCRIPTION,
+        f"{AUTHORIZATION}/classicAdministrators/read",
+        lambda azure, subscription: azure.list(
+            f"/subscriptions/{subscription}/providers/{AUTHORIZATION}/classicAdministrators", "2015-07-01"
+        ),
+    ),
+    Source(
         "tenant_role_definitions",
         Scopes(2, _unlisted),
         f"{AUTHORIZATION}/roleDefinitions/read",
@@ -106,4 +128,5 @@ SOURCES = (
         f"{AUTHORIZATION}/roleDefinitions/read",
         lambda azure, definition: azure.authorization("").role_definitions.get_by_id(definition),
     ),
+    *SOURCES_OF_NAMES,
 )

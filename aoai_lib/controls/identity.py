@@ -7,8 +7,6 @@ from typing import Final
 from aoai_lib.controls import Verdict, breaking, control, fails, not_assessed, passes
 from aoai_lib.controls.identity_holders import (
     cite,
-    complete,
-    counted,
     each_principal,
     given,
     name,
@@ -16,8 +14,11 @@ from aoai_lib.controls.identity_holders import (
     role,
     several,
 )
+from aoai_lib.controls.identity_search import complete, counted
 from aoai_lib.effective_access.capabilities import OPENAI_USER, WRITE_DEPLOYMENTS
-from aoai_lib.facts import Facts
+from aoai_lib.effective_access.records import Assignment
+from aoai_lib.effective_access.register import ACTIVE
+from aoai_lib.facts import Facts, NotCollectedError
 from aoai_lib.frameworks import ai_rmf, atlas, cis, mcsb, nist80053, owasp
 from aoai_lib.model import ABSENT, Kind, Severity
 
@@ -129,20 +130,47 @@ def openai_user_cannot_deploy(facts: Facts) -> Verdict:
 def no_deleted_principal(facts: Facts) -> Verdict:
     """Nobody looks after such an assignment, and it hides who really has access.
 
-    Judged by what Resource Manager shows: a principal that the directory no longer knows has the type `Unknown` or none.
-    Resource Manager may keep the old type for a time, so a pass says that none is marked, not that the directory was asked.
+    Judged by the directory where the reader may ask it: a principal that it does not know is gone, unless it belongs to
+    another tenant. Otherwise by what Resource Manager shows: the type `Unknown`, or none. It may keep the old type for a
+    time, so a pass without the directory says that none is marked, and that the directory could not be asked.
     """
     counted(facts)
     account = facts.subject.account
-    assignments = [*register(facts).reaching(account), *register(facts).below(account)]
-    nameless = [each for each in assignments if each.principal_type.lower() in ("", "unknown")]
-    if assignments and all(each.principal_type == "" for each in assignments):
+    assignments = [*register(facts).reaching(account, ACTIVE), *register(facts).below(account)]
+    asked = {each.principal for each in assignments if _asked(facts, each)}
+    unasked = [each for each in assignments if each.principal not in asked]
+    nameless = [each for each in unasked if each.principal_type.lower() in ("", "unknown") and not each.odd]
+    if unasked and all(each.principal_type == "" for each in unasked):
         return not_assessed("The answer names no principal's type, so it can't be told whose principals are deleted.")
-    if nameless:
-        cite(facts, nameless)
-        count = several(len(each_principal(nameless)), "deleted principal holds", "deleted principals hold")
-        return fails(f"{count} a role: {name(facts, nameless)}.")
-    complete(facts, "role_assignments")
-    return passes(
-        "Resource Manager marks no principal with a role on the account as deleted; the directory was not asked."
-    )
+    found = nameless + [each for each in assignments if each.principal in asked and _gone(facts, each)]
+    if found:
+        cite(facts, found)
+        count = several(len(each_principal(found)), "deleted principal holds", "deleted principals hold")
+        return fails(f"{count} a role: {name(facts, found)}.")
+    complete(facts, ACTIVE)
+    for each in unasked:
+        if each.odd and not each.principal_type:
+            raise each.odd
+    if unasked:
+        return passes(
+            "Resource Manager marks no principal with a role on the account as deleted; the directory could not be asked."
+        )
+    return passes("The directory knows every principal with a role on the account.")
+
+
+def _asked(facts: Facts, assignment: Assignment) -> bool:
+    """Whether the directory was asked for a principal and answered. That it wasn't is cited with the reason."""
+    try:
+        register(facts).directory.is_gone(assignment.principal)
+    except NotCollectedError as gap:
+        facts.record(gap.reading.source, ABSENT, gap.reading)
+        return False
+    return True
+
+
+def _gone(facts: Facts, assignment: Assignment) -> bool:
+    """Whether the directory knows no such principal. One of another tenant it can't know."""
+    for reading in facts.snapshot.of("directory_objects"):
+        facts.record("directory_objects.length", len(reading.value or []), reading)
+    foreign = assignment.principal_type.lower() == "foreigngroup"
+    return not foreign and register(facts).directory.is_gone(assignment.principal)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from aoai_lib.controls import Verdict, breaking, control, fails, passes
+from collections.abc import Callable
+
+from aoai_lib.controls import Verdict, breaking, control
 from aoai_lib.controls.identity_holders import (
     COGNITIVE_SERVICES_USER,
     LEAST_PRIVILEGE,
+    NAMED,
     approved,
-    each_principal,
     given,
-    name,
-    several,
-    strangers,
-    under_condition,
+    register,
+    role,
 )
+from aoai_lib.controls.identity_search import reserved
 from aoai_lib.effective_access.capabilities import (
     ASSIGN_ROLES,
     BLIND_LOGS,
@@ -21,6 +22,9 @@ from aoai_lib.effective_access.capabilities import (
     WRITE_DEPLOYMENTS,
     WRITE_POLICIES,
 )
+from aoai_lib.effective_access.conditions import assignable_roles
+from aoai_lib.effective_access.records import Assignment
+from aoai_lib.effective_access.register import UNKNOWN
 from aoai_lib.facts import Facts
 from aoai_lib.frameworks import atlas, cis, mcsb, mcsb_ai, nist80053
 from aoai_lib.model import Kind, Severity
@@ -42,15 +46,11 @@ from aoai_lib.model import Kind, Severity
 def keys_for_approved_only(facts: Facts) -> Verdict:
     """Who can list keys can call the models as nobody in particular, and hand that ability on.
 
-    Judged by effective actions: every active or eligible assignment at or above the account whose role holds
+    Judged by effective actions: every active, eligible or delegated assignment at or above the account whose role holds
     `listKeys/action` or `regenerateKey/action`, less deny assignments, must be of a principal in `approved_admins`.
     Keys that are disabled count all the same: who can enable them again often is the same principal.
     """
-    found = strangers(facts, {READ_KEYS: approved(facts.requirements.approved_admins)})
-    if found:
-        count = several(len(each_principal(found)), "principal", "principals")
-        return fails(f"{count} without approval can read or regenerate the account's keys: {name(facts, found)}.")
-    return passes("Nobody but approved principals can list or regenerate the account's keys.")
+    return reserved(facts, {READ_KEYS: _admins(facts)}, "read or regenerate the account's keys")
 
 
 @control(
@@ -70,19 +70,13 @@ def keys_for_approved_only(facts: Facts) -> Verdict:
 def filters_for_approved_only(facts: Facts) -> Verdict:
     """Who writes a policy can switch its filters off; who writes a deployment can bind it to a weaker policy.
 
-    Judged by effective actions, active and eligible, less deny assignments. `deployments/write` is for `approved_admins`
+    Judged by effective actions, active, eligible and delegated, less deny assignments. `deployments/write` is for `approved_admins`
     and `approved_deployers`; writing or deleting policies and blocklists is for `approved_admins` alone, so an approved
     deployer with Cognitive Services OpenAI Contributor fails.
     """
-    admins = approved(facts.requirements.approved_admins)
-    deployers = admins | approved(facts.requirements.approved_deployers)
-    found = strangers(facts, {WRITE_DEPLOYMENTS: deployers, WRITE_POLICIES: admins})
-    if found:
-        count = several(len(each_principal(found)), "principal", "principals")
-        return fails(
-            f"{count} without approval can write deployments or content-filter policies: {name(facts, found)}."
-        )
-    return passes("Nobody but approved principals can write deployments or content-filter policies.")
+    deployers = _admins(facts) | approved(facts.requirements.approved_deployers)
+    asked = {WRITE_DEPLOYMENTS: deployers, WRITE_POLICIES: _admins(facts)}
+    return reserved(facts, asked, "write deployments or content-filter policies")
 
 
 @control(
@@ -102,15 +96,33 @@ def filters_for_approved_only(facts: Facts) -> Verdict:
 def roles_for_approved_only(facts: Facts) -> Verdict:
     """Who can assign roles gets every other ability by one more step.
 
-    Judged by effective `roleAssignments/write`, active and eligible, less deny assignments. An assignment under a
-    condition counts, for what a condition really leaves is not evaluated; the reason says so.
+    Judged by effective `roleAssignments/write`, active, eligible and delegated, less deny assignments. An assignment under
+    a condition counts, for what a condition really leaves is not evaluated; the reason says so, and which roles it names.
     """
-    found = strangers(facts, {ASSIGN_ROLES: approved(facts.requirements.approved_admins)})
-    if found:
-        count = several(len(each_principal(found)), "principal", "principals")
-        listed = name(facts, found, lambda each: " under a condition" if under_condition(facts, each) else "")
-        return fails(f"{count} without approval can assign roles on the account: {listed}.")
-    return passes("Nobody but approved principals can assign roles on the account.")
+    return reserved(facts, {ASSIGN_ROLES: _admins(facts)}, "assign roles on the account", _limits(facts))
+
+
+def _limits(facts: Facts) -> Callable[[Assignment], str]:
+    """What narrows a right to assign roles, as the end of a sentence."""
+
+    def words(assignment: Assignment) -> str:
+        if not register(facts).narrowed(assignment, ASSIGN_ROLES):
+            return ""
+        blocks = role(facts, assignment.role_definition).permissions
+        listed, only_those = assignable_roles(" ".join([assignment.condition, *(each.condition for each in blocks)]))
+        named = ", ".join(f"“{_called(facts, each)}”" for each in sorted(listed)[:NAMED])
+        more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
+        which = f" that {'names' if only_those else 'excludes'} {named}{more}" if listed else ""
+        return f" under a condition{which}"
+
+    return words
+
+
+def _called(facts: Facts, guid: str) -> str:
+    try:
+        return register(facts).role(guid).name
+    except UNKNOWN:
+        return guid
 
 
 @control(
@@ -130,11 +142,11 @@ def roles_for_approved_only(facts: Facts) -> Verdict:
 def logs_for_approved_only(facts: Facts) -> Verdict:
     """Who deletes the diagnostic setting first can do everything else unseen.
 
-    Judged by effective `diagnosticSettings/write` and `diagnosticSettings/delete`, active and eligible, less deny
-    assignments.
+    Judged by effective `diagnosticSettings/write` and `diagnosticSettings/delete`, active, eligible and delegated,
+    less deny assignments.
     """
-    found = strangers(facts, {BLIND_LOGS: approved(facts.requirements.approved_admins)})
-    if found:
-        count = several(len(each_principal(found)), "principal", "principals")
-        return fails(f"{count} without approval can change or delete diagnostic settings: {name(facts, found)}.")
-    return passes("Nobody but approved principals can change or delete the account's diagnostic settings.")
+    return reserved(facts, {BLIND_LOGS: _admins(facts)}, "change or delete the account's diagnostic settings")
+
+
+def _admins(facts: Facts) -> frozenset[str]:
+    return approved(facts.requirements.approved_admins)

@@ -1,16 +1,15 @@
-"""Who holds what on the account that is judged: found in the register of its subscription, cited, and put into words."""
+"""Who holds what on the account that is judged, cited and put into words; `identity_search` finds them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from aoai_lib.effective_access.capabilities import Capability
 from aoai_lib.effective_access.records import Assignment, Role, normal
-from aoai_lib.effective_access.register import Register, register_of, without_pim
+from aoai_lib.effective_access.register import CLASSIC, DELEGATED, UNKNOWN, Register, register_of
 from aoai_lib.facts import Facts, NotCollectedError
 from aoai_lib.frameworks import Clause, ai_rmf, atlas, cis, mcsb, nist80053, owasp
-from aoai_lib.model import ABSENT, Json, Reading, State
+from aoai_lib.model import ABSENT, Json, Reading
 
 NAMED: Final = 3
 """How many principals a reason names; the evidence holds them all."""
@@ -53,132 +52,34 @@ def role(facts: Facts, definition: str) -> Role:
         raise
 
 
-def counted(facts: Facts, eligible: bool = False) -> Register | None:
-    """The register, once it is known to hold the active or the eligible assignments; how many reach the account is cited.
-
-    None where the tenant has no licence for eligible roles: nobody holds one. Raises `NotCollectedError`.
-    """
-    source = "role_eligibility" if eligible else "role_assignments"
-    own = register(facts)
-    reading = own.reading(source)
-    if eligible and without_pim(reading):
-        facts.record(source, ABSENT, reading)
-        return None
-    facts.of_subscription(source)
-    grouped = own.eligibility if eligible else own.assignments
-    count = sum(len(grouped[scope]) for scope in own.scopes(facts.subject.account, eligible))
-    facts.record(f"{source}.length", count, reading)
-    return own
-
-
-def complete(facts: Facts, source: str) -> None:
-    """Raise `NotCollectedError` where a list of the subscription may hold more than was read."""
-    if register(facts).reading(source).state is State.PARTIAL:
-        raise NotCollectedError(register(facts).reading(source))
-
-
-class Search:
-    """Looks through assignments for one that breaks a rule. What could not be judged is kept until nothing was found.
-
-    One that was found settles the matter, whatever else is unread; that none was found settles it only where all could
-    be judged. That is why `NotCollectedError` is caught here.
-    """
-
-    def __init__(self, facts: Facts) -> None:
-        self.facts = facts
-        self.found: list[Assignment] = []
-        self._gaps: list[NotCollectedError] = []
-
-    def among(
-        self,
-        wanted: Callable[[Assignment], bool],
-        eligible: bool = False,
-        capability: Capability | None = None,
-    ) -> None:
-        """Add the active or the eligible assignments of which `wanted` is true, of those whose role holds `capability`."""
-        try:
-            own = counted(self.facts, eligible)
-            if own is None:
-                return
-            account = self.facts.subject.account
-            some = own.holders(account, capability, eligible) if capability else own.reaching(account, eligible)
-            self._judge(some, wanted)
-            complete(self.facts, "role_eligibility" if eligible else "role_assignments")
-        except NotCollectedError as gap:
-            self._gaps.append(gap)
-
-    def _judge(self, assignments: Iterable[Assignment], wanted: Callable[[Assignment], bool]) -> None:
-        for assignment in assignments:
-            try:
-                if wanted(assignment):
-                    self.found.append(assignment)
-            except NotCollectedError as gap:
-                self._gaps.append(gap)
-
-    def settle(self) -> list[Assignment]:
-        """What was found, cited. Raises `NotCollectedError` for nothing found where something could not be judged."""
-        if not self.found and self._gaps:
-            raise self._gaps[0]
-        cite(self.facts, self.found)
-        return self.found
-
-
-def strangers(facts: Facts, asked: Mapping[Capability, Collection[str]]) -> list[Assignment]:
-    """Active and eligible assignments that give one of the capabilities to a principal that isn't approved for it."""
-    own = register(facts)
-    search = Search(facts)
-    judged: dict[str, Assignment] = {}
-    for eligible in (False, True):
-        for capability, admitted in asked.items():
-
-            def gives(
-                assignment: Assignment, capability: Capability = capability, admitted: Collection[str] = admitted
-            ) -> bool:
-                if assignment.principal in admitted:
-                    return False
-                effective = _effective(facts, own, assignment, capability)
-                judged.setdefault(assignment.role, assignment)
-                return effective
-
-            search.among(gives, eligible, capability)
-    found = search.settle()
-    cite_roles(facts, judged.values())
-    return found
-
-
-def _effective(facts: Facts, own: Register, assignment: Assignment, capability: Capability) -> bool:
-    """Whether the capability is there once deny assignments are counted; the one that takes it away is cited."""
-    actions = own.held(assignment, capability)
-    if not actions:
-        return False
-    facts.of_subscription("deny_assignments")
-    for action in actions:
-        deny = own.denial(assignment, action, capability.data, facts.subject.account)
-        if deny is None:
-            return True
-        deny.origin.view(facts).get("properties.denyAssignmentName")
-    return False
-
-
 def cite(facts: Facts, assignments: Iterable[Assignment]) -> None:
-    """Record what was found: who, which role, where, and what the role allows."""
+    """Record what was found: who, by which group, which role, where, and what the role allows."""
     for assignment in assignments:
         view = assignment.origin.view(facts).at("properties")
-        for name in ("principalId", "principalType", "roleDefinitionId", "scope"):
+        for name in _CITED.get(assignment.origin.reading.source, _ASSIGNMENT):
             view.get(name)
-        if assignment.conditional:
+        if assignment.condition:
             view.get("condition")
+        for principal in (assignment.principal, assignment.through):
+            if person := register(facts).directory.find(principal):
+                for name in ("id", "displayName", "userPrincipalName"):
+                    person.origin.view(facts).get(name)
         if held := _known(facts, assignment):
             own = held.origin.view(facts).at("properties")
             own.get("roleName")
             own.get("permissions")
 
 
+_ASSIGNMENT: Final = ("principalId", "principalType", "roleDefinitionId", "scope")
+_CITED: Final = {DELEGATED: ("registrationDefinition",), CLASSIC: ("emailAddress", "role")}
+"""Properties that are cited of access that is given in another way."""
+
+
 def _known(facts: Facts, assignment: Assignment) -> Role | None:
     """The role, or None: what is found by a role's GUID, or by the principal, stands without its definition."""
     try:
         return register(facts).role(assignment.role_definition)
-    except NotCollectedError:
+    except UNKNOWN:
         return None
 
 
@@ -214,24 +115,40 @@ def name(facts: Facts, assignments: Iterable[Assignment], extra: Callable[[Assig
 
 
 def _describe(facts: Facts, assignment: Assignment) -> str:
-    kind = _KINDS.get(assignment.principal_type.lower(), "principal")
-    known = _known(facts, assignment)
-    title = known.name if known else assignment.role
     direct = assignment.scope == normal(facts.subject.account)
     where = "on the account" if direct else f"inherited from “{_scope(facts, assignment)}”"
     later = ", once activated" if assignment.eligible else ""
-    return f"{kind} “{assignment.principal}” by “{title}” {where}{later}"
+    return f"{_who(facts, assignment)} by “{_role_name(facts, assignment)}” {where}{later}"
+
+
+def _role_name(facts: Facts, assignment: Assignment) -> str:
+    if assignment.origin.reading.source == CLASSIC:
+        return assignment.title
+    known = _known(facts, assignment)
+    return known.name if known else assignment.role
+
+
+def _who(facts: Facts, assignment: Assignment) -> str:
+    """The principal's kind, its name where one is known, its id, and the group or the tenant by which it comes."""
+    kind = _KINDS.get(assignment.principal_type.lower(), "principal")
+    known = assignment.title if assignment.tenant else called(facts, assignment.principal)
+    found = f"{kind} “{known}” ({assignment.principal})" if known else f"{kind} “{assignment.principal}”"
+    if assignment.tenant:
+        found += f" of the tenant “{assignment.tenant}”, by delegation,"
+    if assignment.through:
+        found += f" through group “{called(facts, assignment.through) or assignment.through}”"
+    return found
+
+
+def called(facts: Facts, principal: str) -> str:
+    """The name that the directory knows a principal by; "" where it was not told."""
+    person = register(facts).directory.find(principal)
+    return person.name if person else ""
 
 
 def _scope(facts: Facts, assignment: Assignment) -> str:
     """The scope as the service spells it."""
     return assignment.origin.view(facts).text("properties.scope") or assignment.scope
-
-
-def under_condition(facts: Facts, assignment: Assignment) -> bool:
-    """Whether a condition on the assignment, or in the role, narrows what it gives."""
-    held = role(facts, assignment.role_definition)
-    return assignment.conditional or any(block.conditional for block in held.permissions)
 
 
 def given(role_guid: str, kind: str, **more: Json) -> Json:

@@ -9,24 +9,23 @@ from aoai_lib.controls import Verdict, breaking, control, fails, not_assessed, p
 from aoai_lib.controls.identity_holders import (
     COGNITIVE_SERVICES_USER,
     LEAST_PRIVILEGE,
-    Search,
     approved,
-    complete,
     each_principal,
     given,
     name,
     register,
     several,
 )
+from aoai_lib.controls.identity_search import NOW, Search, complete, effective, only
 from aoai_lib.effective_access.actions import reckless
-from aoai_lib.effective_access.capabilities import OPENAI_USER
+from aoai_lib.effective_access.capabilities import FULL_CONTROL, OPENAI_USER, POWER
+from aoai_lib.effective_access.outsiders import OWNER
 from aoai_lib.effective_access.records import Assignment, Holding, Role, chain, is_above, normal
-from aoai_lib.effective_access.register import without_pim
-from aoai_lib.facts import Facts
+from aoai_lib.effective_access.register import ACTIVE, UNKNOWN, nobody
+from aoai_lib.facts import Facts, UnexpectedShapeError
 from aoai_lib.frameworks import cis, mcsb
 from aoai_lib.model import ABSENT, Json, Kind, Severity, State
 
-OWNER: Final = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 CONTRIBUTOR: Final = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 COGNITIVE_SERVICES_CONTRIBUTOR: Final = "25fbc0a9-bd7c-42a3-aa1a-3b75d497ee68"
 POWERFUL: Final = frozenset({OWNER, CONTRIBUTOR, COGNITIVE_SERVICES_CONTRIBUTOR})
@@ -54,24 +53,29 @@ def workloads_hold_openai_user_at_most(facts: Facts) -> Verdict:
 
     Judged for service principals and managed identities that are neither `approved_admins` nor `approved_deployers`:
     no role that reaches the account may hold an action in Microsoft.CognitiveServices that OpenAI User lacks, nor one to
-    change diagnostic settings or assign roles. OpenAI User itself is known by its GUID.
+    change diagnostic settings or assign roles. OpenAI User itself is known by its GUID. A workload holds what the groups
+    hold that it is in, so this hangs on the members of every group with more than OpenAI User, unless the group is
+    approved, and its members with it. A group that could not be opened leaves the verdict open.
     """
     exempt = approved([*facts.requirements.approved_admins, *facts.requirements.approved_deployers])
     untyped = []
 
-    def exceeds(assignment: Assignment) -> bool:
-        if assignment.principal in exempt or assignment.role == OPENAI_USER:
-            return False
-        if assignment.principal_type.lower() not in {*WORKLOADS, ""}:
-            return False
-        beyond = any(_beyond(facts, assignment))
-        if beyond and not assignment.principal_type:
-            untyped.append(assignment)
-            return False
-        return beyond
+    def exceeds(assignment: Assignment) -> Iterator[Assignment]:
+        kind = assignment.principal_type.lower()
+        if assignment.principal in exempt or assignment.role == OPENAI_USER or kind in ("user", "unknown"):
+            return
+        if not any(_beyond(facts, assignment)):
+            return
+        for each in register(facts).through(assignment):
+            if not each.principal_type:
+                untyped.append(each)
+            elif (
+                each.principal_type.lower() in WORKLOADS and each.principal not in exempt and any(_beyond(facts, each))
+            ):
+                yield each
 
     search = Search(facts)
-    search.among(exceeds)
+    search.among(exceeds, NOW)
     found = search.settle()
     if found:
         count = several(len(each_principal(found)), "workload identity holds", "workload identities hold")
@@ -110,24 +114,24 @@ def _beyond(facts: Facts, assignment: Assignment) -> Iterator[str]:
 def no_standing_human_power(facts: Facts) -> Verdict:
     """Standing power over the account is there for whoever steals the session of the person that holds it.
 
-    Judged by the GUIDs of the three roles, for users and groups, at the account and everywhere above. Eligible roles
-    don't count, nor does one that was activated and ends by itself. An assignment that needs no activation counts even
-    if it has an end. Approval makes no difference here.
+    Judged for users and groups, at the account and everywhere above: the three roles by their GUIDs, and every other role
+    that is as powerful by its effective actions (keys, the account, its deployments and its policies), unless deny
+    assignments take the power away. Eligible roles don't count, nor does one that was activated and ends by itself. An
+    assignment that needs no activation counts even if it has an end. Approval makes no difference here. A group counts
+    whoever is in it today, opened or not: joining it takes no role assignment that anybody would see.
     """
     untyped = []
 
     def stands(assignment: Assignment) -> bool:
         kind = assignment.principal_type.lower()
-        if assignment.role not in POWERFUL or kind in {*WORKLOADS, "unknown"}:
-            return False
-        if _activated(facts, assignment):
+        if kind in {*WORKLOADS, "unknown"} or not _powerful(facts, assignment) or _activated(facts, assignment):
             return False
         if not kind:
             untyped.append(assignment)
         return bool(kind)
 
     search = Search(facts)
-    search.among(stands)
+    search.among(only(stands), NOW)
     found = search.settle()
     if found:
         count = several(len(each_principal(found)), "person or group has", "people or groups have")
@@ -136,7 +140,25 @@ def no_standing_human_power(facts: Facts) -> Verdict:
         return not_assessed(
             f"The type of {several(len(untyped), 'principal', 'principals')} with standing power is not known."
         )
-    return passes("No person or group has a standing Owner, Contributor or Cognitive Services Contributor role here.")
+    return passes(
+        "No person or group has a standing Owner, Contributor or Cognitive Services Contributor role here, "
+        "or another as powerful."
+    )
+
+
+def _powerful(facts: Facts, assignment: Assignment) -> bool:
+    """Whether a role is one of the three, or as powerful, and deny assignments leave some of that.
+
+    One of the three stands until that is sure: it is known without its definition, and without what could take it away.
+    """
+    named = assignment.role in POWERFUL
+    try:
+        held = register(facts).held(assignment, FULL_CONTROL)
+        return (named or len(held) == len(FULL_CONTROL.actions)) and effective(facts, assignment, POWER)
+    except UNKNOWN:
+        if named:
+            return True
+        raise
 
 
 def _activated(facts: Facts, assignment: Assignment) -> bool:
@@ -146,17 +168,20 @@ def _activated(facts: Facts, assignment: Assignment) -> bool:
 
 
 def _held_how(facts: Facts, assignment: Assignment) -> tuple[Holding, str]:
-    reading = register(facts).reading("role_schedules")
-    if without_pim(reading):
+    own = register(facts)
+    if assignment.origin.reading.source != ACTIVE:
+        return own.holding(assignment)
+    reading = own.reading("role_schedules")
+    if nobody("role_schedules", reading):
         facts.record("role_schedules", ABSENT, reading)
     else:
         facts.of_subscription("role_schedules")
-    origin = register(facts).schedule(assignment)
+    origin = own.schedule(assignment)
     if origin:
-        own = origin.view(facts).at("properties")
-        own.get("assignmentType")
-        own.get("endDateTime")
-    return register(facts).holding(assignment)
+        view = origin.view(facts).at("properties")
+        view.get("assignmentType")
+        view.get("endDateTime")
+    return own.holding(assignment)
 
 
 def _until(facts: Facts) -> Callable[[Assignment], str]:
@@ -209,8 +234,11 @@ def no_custom_wildcards(facts: Facts) -> Verdict:
     """
     _cite_definitions(facts)
     seen, found = [], []
+    odd: UnexpectedShapeError | None = None
     for each in register(facts).custom_roles():
-        if _assignable(facts, each):
+        if isinstance(each, UnexpectedShapeError):
+            odd = odd or each
+        elif _assignable(facts, each):
             own = each.origin.view(facts).at("properties")
             own.get("roleName")
             seen.append(each)
@@ -223,6 +251,8 @@ def no_custom_wildcards(facts: Facts) -> Verdict:
         more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
         count = several(len(found), "custom role reaches", "custom roles reach")
         return fails(f"{count} the accounts with wildcards: {words}{more}.")
+    if odd:
+        raise odd
     # Only the subscription's own list is known to hold every custom role that may be assigned in it.
     facts.of_subscription("role_definitions")
     complete(facts, "role_definitions")

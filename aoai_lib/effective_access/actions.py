@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 COGNITIVE_SERVICES: Final = "microsoft.cognitiveservices/"
@@ -47,29 +47,53 @@ def narrowed(pattern: str) -> str:
     return COGNITIVE_SERVICES + pattern[len(head) :] if star and COGNITIVE_SERVICES.startswith(head) else ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Permission:
-    """One permission block of a role or of a deny assignment. `conditional`: the service asks for more than the role."""
+    """One permission block of a role or of a deny assignment. `condition`: what the service asks for besides the role."""
 
     actions: tuple[str, ...] = ()
     not_actions: tuple[str, ...] = ()
     data_actions: tuple[str, ...] = ()
     not_data_actions: tuple[str, ...] = ()
-    conditional: bool = False
+    condition: str = ""
 
     def plane(self, data: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What is granted and what is taken from it: of data actions, or of management actions."""
         return (self.data_actions, self.not_data_actions) if data else (self.actions, self.not_actions)
 
+    @cached_property
+    def _sorted(self) -> tuple[_Patterns, ...]:
+        """Both planes, what is granted and what is taken, ready for many questions."""
+        return tuple(_Patterns.of(patterns) for data in (False, True) for patterns in self.plane(data))
+
     def allows(self, action: str, data: bool = False) -> bool:
         """Whether the block holds an action."""
-        granted, taken = self.plane(data)
-        return covers(granted, action) and not covers(taken, action)
+        granted, taken = self._sorted[2:] if data else self._sorted[:2]
+        action = action.lower()
+        return granted.match(action) and not taken.match(action)
 
     def reach(self, data: bool) -> Iterator[tuple[str, str]]:
         """The patterns of a plane that reach Microsoft.CognitiveServices, and their part in it, less what is taken whole."""
         granted, taken = self.plane(data)
         return ((each, part) for each in granted if (part := narrowed(each)) and not covers(taken, part))
+
+
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    """Patterns told apart, lower-cased: most actions of a role have no `*` and are found by looking them up."""
+
+    plain: frozenset[str]
+    wild: tuple[str, ...]
+
+    @classmethod
+    def of(cls, patterns: Iterable[str]) -> _Patterns:
+        known = {pattern.lower() for pattern in patterns}
+        wild = tuple(sorted(pattern for pattern in known if "*" in pattern))
+        return cls(frozenset(known.difference(wild)), wild)
+
+    def match(self, action: str) -> bool:
+        """Whether one of them stands for a lower-cased action."""
+        return action in self.plain or any(matches(pattern, action) for pattern in self.wild)
 
 
 def excess(permissions: Sequence[Permission], reference: Sequence[Permission]) -> list[tuple[str, bool]]:

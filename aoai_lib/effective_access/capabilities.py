@@ -58,6 +58,20 @@ BLIND_LOGS: Final = Capability(
     "blind the logs", ("Microsoft.Insights/diagnosticSettings/write", "Microsoft.Insights/diagnosticSettings/delete")
 )
 ASSIGN_ROLES: Final = Capability("assign roles", ("Microsoft.Authorization/roleAssignments/write",))
+FULL_CONTROL: Final = Capability(
+    "control the account",
+    tuple(f"{_ACCOUNTS}/{each}" for each in ("listKeys/action", "write", "deployments/write", "raiPolicies/write")),
+)
+"""Whoever holds all of these can do to an account what Cognitive Services Contributor can."""
+POWER: Final = Capability(
+    "have power over the account",
+    tuple(
+        action
+        for each in (READ_KEYS, WEAKEN_FILTERS, CHANGE_NETWORK, BLIND_LOGS, ASSIGN_ROLES)
+        for action in each.actions
+    ),
+)
+"""What makes a role powerful. Calling models does not."""
 CAPABILITIES: Final = (
     CALL_MODELS, READ_KEYS, WRITE_DEPLOYMENTS, WEAKEN_FILTERS, CHANGE_NETWORK, BLIND_LOGS, ASSIGN_ROLES,
 )  # fmt: skip

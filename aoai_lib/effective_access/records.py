@@ -1,21 +1,28 @@
-"""Roles, assignments and deny assignments, read from what Resource Manager answers (API version 2022-04-01)."""
+"""Roles, assignments and deny assignments, read from what Resource Manager answers (API version 2022-04-01).
+
+One that is not of the documented form is kept, with what could be read of it and what is wrong with it (`odd`): it clouds the
+verdicts that it could change and no others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from aoai_lib.effective_access.actions import Permission
+from aoai_lib.effective_access.actions import Permission, matches
 from aoai_lib.effective_access.capabilities import Capability
-from aoai_lib.facts import Facts, View
+from aoai_lib.effective_access.conditions import actions_under
+from aoai_lib.facts import Facts, UnexpectedShapeError, View
 from aoai_lib.model import Json, Reading
 
 EVERYONE: Final = "00000000-0000-0000-0000-000000000000"
 """As a principal of a deny assignment: all principals (Microsoft Learn, "Understand Azure deny assignments")."""
 MANAGEMENT_GROUPS: Final = "/providers/microsoft.management/managementgroups/"
-_ASSIGNMENTS: Final = "/providers/microsoft.authorization/roleassignments/"
+_ASSIGNMENTS: Final = "/providers/microsoft.authorization/role"
+"""What comes after the scope in the ids of assignments and of schedule instances."""
+_DENIALS: Final = "/providers/microsoft.authorization/denyassignments/"
 
 
 class Holding(StrEnum):
@@ -64,7 +71,9 @@ class Role:
 class Assignment:
     """A role given to a principal, or one it may activate (`eligible`). `principal_type` is "" where none was sent.
 
-    `scope` is normalised (lower case, `/` for the root), `role` the GUID of the role definition.
+    `scope` is normalised (lower case, `/` for the root), `role` the GUID of the role definition. `tenant` names the managing
+    tenant where access was delegated, `title` what the answer itself calls principal or role, `through` the group by which
+    a member holds it. What could not be read of an `odd` one is "", and its scope, if unread, the widest.
     """
 
     principal: str
@@ -73,37 +82,50 @@ class Assignment:
     role_definition: str
     scope: str
     eligible: bool
-    conditional: bool
+    condition: str
     ends: str
     origin: Origin
+    odd: UnexpectedShapeError | None = None
+    tenant: str = ""
+    title: str = ""
+    through: str = ""
+
+    @property
+    def is_group(self) -> bool:
+        """Whether its principal is a group of this directory or of another."""
+        return self.principal_type.lower() in ("group", "foreigngroup")
 
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """A deny assignment. `spared` maps excluded principals to their type."""
+    """A deny assignment. `principals` and `spared` map object ids to their types."""
 
-    principals: frozenset[str]
+    principals: Mapping[str, str]
     spared: Mapping[str, str]
     permissions: tuple[Permission, ...]
     scope: str
     children: bool
     origin: Origin
+    odd: UnexpectedShapeError | None = None
 
-    def stops(self, assignment: Assignment, action: str, data: bool) -> bool:
-        """Whether it surely stops an assignment's principal from an action.
-
-        Not where a spared group could hold the principal, or a group holds somebody spared, or a condition applies.
-        """
-        if not self.principals & {assignment.principal, EVERYONE} or assignment.principal in self.spared:
-            return False
-        if any(kind not in ("User", "ServicePrincipal") for kind in self.spared.values()):
-            return False
-        if self.spared and assignment.principal_type not in ("User", "ServicePrincipal"):
-            return False
+    def concerns(self, action: str, data: bool) -> bool:
+        """Whether it surely takes an action, or all that a pattern stands for, from those whom it is about."""
         return any(
-            block.allows(action, data) and not block.conditional and not ("*" in action and block.plane(data)[1])
+            block.allows(action, data) and not block.condition and not ("*" in action and block.plane(data)[1])
             for block in self.permissions
         )
+
+    def reaches(self, account: str) -> bool:
+        """Whether it is in force on an account, given as a normalised scope."""
+        return self.scope == account or (self.children and reaches(self.scope, account))
+
+
+def narrows(condition: str, action: str) -> bool:
+    """Whether a condition may ask for more where this action is taken. One whose form is not understood may."""
+    if not condition:
+        return False
+    about = actions_under(condition)
+    return about is None or any(matches(pattern, action) for pattern in about)
 
 
 def normal(scope: str) -> str:
@@ -148,36 +170,69 @@ def role_of(guid: str, origin: Origin, facts: Facts) -> Role:
     )
 
 
+class _Lenient:
+    """Reads texts out of one answer, and keeps the first thing that is not as it should be."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.odd: UnexpectedShapeError | None = None
+
+    def text(self, path: str, needed: bool = False) -> str:
+        """A text; "" for anything else, which is odd, as is the absence of one that is `needed`."""
+        try:
+            found = self.view.text(path)
+            if needed and not found:
+                raise UnexpectedShapeError(f"{self.view.path}.{path}", "text", None)
+        except UnexpectedShapeError as problem:
+            self.odd = self.odd or problem
+            return ""
+        return found
+
+    def scope(self, marker: str) -> str:
+        """The normalised scope: as sent, or what the id says before `marker`; the widest where neither tells."""
+        if found := self.text("properties.scope"):
+            return normal(found)
+        head, marked, _ = self.text("id", needed=True).lower().partition(marker)
+        if not marked:
+            self.odd = self.odd or UnexpectedShapeError(f"{self.view.path}.properties.scope", "text", None)
+            return "/"
+        return normal(head)
+
+
 def assignment_of(origin: Origin, facts: Facts, eligible: bool = False) -> Assignment:
-    """A role assignment, or a schedule instance, as read. Raises `UnexpectedShapeError`."""
-    view = origin.view(facts)
-    own = view.at("properties")
-    definition = own.text("roleDefinitionId")
+    """A role assignment, or a schedule instance, as read."""
+    answer = _Lenient(origin.view(facts))
+    definition = answer.text("properties.roleDefinitionId", needed=True)
     return Assignment(
-        principal=own.text("principalId").lower(),
-        principal_type=own.text("principalType"),
+        principal=answer.text("properties.principalId", needed=True).lower(),
+        principal_type=answer.text("properties.principalType"),
         role=role_id(definition),
         role_definition=definition,
-        scope=normal(own.text("scope") or view.id.rpartition(_ASSIGNMENTS)[0]),
+        scope=answer.scope(_ASSIGNMENTS),
         eligible=eligible,
-        conditional=bool(own.text("condition")),
-        ends=own.text("endDateTime"),
+        condition=answer.text("properties.condition"),
+        ends=answer.text("properties.endDateTime"),
         origin=origin,
+        odd=answer.odd,
     )
 
 
 def denial_of(origin: Origin, facts: Facts) -> Denial:
-    """A deny assignment as read. One with a condition counts as conditional in each of its permissions."""
-    own = origin.view(facts).at("properties")
-    under_condition = bool(own.text("condition"))
-    return Denial(
-        principals=frozenset(each.text("id").lower() for each in own.each("principals")),
-        spared={each.text("id").lower(): each.text("type") for each in own.each("excludePrincipals")},
-        permissions=_permissions(own, under_condition),
-        scope=normal(own.text("scope")),
-        children=not own.flag("doNotApplyToChildScopes"),
-        origin=origin,
-    )
+    """A deny assignment as read. A condition on the whole counts for each of its permissions."""
+    answer = _Lenient(origin.view(facts))
+    scope, condition = answer.scope(_DENIALS), answer.text("properties.condition")
+    own = Denial({}, {}, (), scope, True, origin, answer.odd)
+    try:
+        inner = answer.view.at("properties")
+        return replace(
+            own,
+            principals={each.text("id").lower(): each.text("type") for each in inner.each("principals")},
+            spared={each.text("id").lower(): each.text("type") for each in inner.each("excludePrincipals")},
+            permissions=_permissions(inner, condition),
+            children=not inner.flag("doNotApplyToChildScopes"),
+        )
+    except UnexpectedShapeError as problem:
+        return replace(own, odd=problem)
 
 
 def by_scope(assignments: Iterable[Assignment]) -> dict[str, list[Assignment]]:
@@ -188,14 +243,14 @@ def by_scope(assignments: Iterable[Assignment]) -> dict[str, list[Assignment]]:
     return grouped
 
 
-def _permissions(own: View, conditional: bool = False) -> tuple[Permission, ...]:
+def _permissions(own: View, condition: str = "") -> tuple[Permission, ...]:
     return tuple(
         Permission(
             tuple(block.texts("actions")),
             tuple(block.texts("notActions")),
             tuple(block.texts("dataActions")),
             tuple(block.texts("notDataActions")),
-            conditional or bool(block.text("condition")),
+            condition or block.text("condition"),
         )
         for block in own.each("permissions")
     )

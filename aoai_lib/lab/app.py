@@ -1,7 +1,7 @@
 """The HTTP face of the lab: one ASGI application behind both listeners.
 
 Sign-in and metadata answer for everybody; ``/subscriptions``, ``/providers`` and ``/tenants`` are Resource Manager;
-``/v1/workspaces`` are log queries; anything else is an account's data plane.
+``/v1/workspaces`` are log queries, ``/v1.0`` is Microsoft Graph; anything else is an account's data plane.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from aoai_lib.lab import arm, dataplane, faults, logqueries, metadata
+from aoai_lib.lab import arm, dataplane, faults, graph, logqueries, metadata
 from aoai_lib.lab.errors import ArmError
 from aoai_lib.lab.faults import Fault, Faults
 from aoai_lib.lab.kinds import Caller
 from aoai_lib.lab.store import Tenant
-from aoai_lib.lab.tokens import ARM, LOGS, Issuer, SignInError
+from aoai_lib.lab.tokens import ARM, GRAPH, LOGS, Issuer, SignInError
 
 JSON = "application/json; charset=utf-8"
 
@@ -90,6 +90,10 @@ class Application:
                 tenant, caller = self.issuer.verify(request.headers.get("authorization"), LOGS)
                 answer = logqueries.handle(tenant, caller, request.method, path, _options(request), _json(body))
                 return _respond(answer.status, answer.body, answer.headers)
+            if path.startswith(graph.PREFIX):
+                tenant, caller = self.issuer.verify(request.headers.get("authorization"), GRAPH)
+                asked = _options(request)
+                return _respond(200, graph.handle(tenant, caller.object_id, request.method, path, asked, _json(body)))
             found = metadata.handle(self.issuer, request.method, path, _options(request), request.headers, body)
             if found is not None:
                 return _respond(200, found)

@@ -23,6 +23,7 @@ from aoai_lib.lab.world import Principal
 LIFETIME = 24 * 3600 - 300  # seconds, what a managed identity's token lasts
 ARM = ("https://management.core.windows.net", "https://management.azure.com")
 LOGS = ("https://api.loganalytics.io", "https://api.loganalytics.azure.com", "https://api.monitor.azure.com")
+GRAPH = ("https://graph.microsoft.com",)
 DATA = ("https://cognitiveservices.azure.com", "https://ai.azure.com")
 
 

@@ -31,13 +31,20 @@ class WorldError(ValueError):
 
 @dataclass(frozen=True)
 class Principal:
-    """Somebody in a tenant's directory. ``kind`` is User, Group or ServicePrincipal; ``members`` are names."""
+    """Somebody in a tenant's directory. ``kind`` is User, Group or ServicePrincipal; ``members`` are names.
+
+    ``title`` is the display name, ``graph`` what the principal may read of the directory (Microsoft Graph's permissions),
+    ``hidden`` whether a group hides its members.
+    """
 
     id: str
     name: str
     kind: str
     app_id: str = ""
     members: tuple[str, ...] = ()
+    title: str = ""
+    graph: tuple[str, ...] = ()
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,8 @@ class World:
     role_definitions: tuple[Json, ...] = ()
     deny_assignments: tuple[Json, ...] = ()
     eligibility: tuple[Json, ...] = field(default=())
+    delegations: tuple[Json, ...] = ()
+    classic_administrators: tuple[Json, ...] = ()
     vantages: Json = field(default_factory=dict)
 
     def principal(self, name: str) -> Principal:
@@ -134,6 +143,10 @@ def world_of(document: Json) -> World:
         role_definitions=tuple(resolver.resolve(row, None) for row in document.get("roleDefinitions") or ()),
         deny_assignments=tuple(resolver.resolve(row, None) for row in document.get("denyAssignments") or ()),
         eligibility=tuple(resolver.resolve(row, None) for row in document.get("eligibility") or ()),
+        delegations=tuple(resolver.resolve(row, None) for row in document.get("delegations") or ()),
+        classic_administrators=tuple(
+            resolver.resolve(row, None) for row in document.get("classicAdministrators") or ()
+        ),
         vantages=resolver.resolve(document.get("vantages") or {}, None),
     )
 
@@ -145,6 +158,9 @@ def _principal(slug: str, entry: Json) -> Principal:
         kind=entry["type"],
         app_id=entry.get("appId") or identifier(slug, "application", entry["name"]),
         members=tuple(entry.get("members") or ()),
+        title=entry.get("title", ""),
+        graph=tuple(entry.get("graph") or ()),
+        hidden=bool(entry.get("hidden")),
     )
 
 

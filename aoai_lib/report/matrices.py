@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from aoai_lib.effective_access import AccessMatrix, access_matrix
+from aoai_lib.effective_access import AccessMatrix, Entry, access_matrix
 from aoai_lib.effective_access import Row as AccessRow
+from aoai_lib.effective_access.capabilities import CALL_MODELS
+from aoai_lib.effective_access.records import Holding
 from aoai_lib.guardrails import Matrix, guardrail_matrix
 from aoai_lib.guardrails.filters import PLACES, PROFANITY, Direction, Effect, Setting
 from aoai_lib.guardrails.matrix import Cell as GuardrailCell
@@ -29,7 +31,6 @@ _ACCESS_LEGEND: Final = (
     Cell("eligible", Tone.GOOD, "approved, on request, or ending by itself"),
     Cell("·", Tone.NONE, "can't"),
 )
-_HARMLESS: Final = "call models"
 _ORDER: Final = sorted(range(len(PLACES)), key=lambda place: PLACES[place][1] is Direction.COMPLETION)
 
 
@@ -52,11 +53,18 @@ def access_figure(run: Run, account: str) -> Figure:
 
 
 def _access_row(row: AccessRow, matrix: AccessMatrix, asked: Requirements) -> Row:
-    approved = {each.lower() for each in (*asked.approved_admins, *asked.approved_deployers)}
-    known = row.principal.lower() in approved
-    kind = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in row.principal_type).strip()
+    known = row.principal.lower() in _approved(asked)
+    told = [row.nature]
+    if row.nature.startswith("group"):
+        told.append("unopened" if row.members is None else "1 member" if row.members == 1 else f"{row.members} members")
+    if known:
+        told.append("approved")
     cells = tuple(_access_cell(row, capability, approved=known) for capability in matrix.capabilities)
-    return Row(_short(row.principal), f"{kind}, approved" if known else kind, cells)
+    return Row(row.name or _short(row.principal), ", ".join(told), cells)
+
+
+def _approved(asked: Requirements) -> frozenset[str]:
+    return frozenset(each.lower() for each in (*asked.approved_admins, *asked.approved_deployers))
 
 
 def _access_cell(row: AccessRow, capability: str, *, approved: bool) -> Cell:
@@ -64,17 +72,19 @@ def _access_cell(row: AccessRow, capability: str, *, approved: bool) -> Cell:
     if held is None:
         return Cell("·", Tone.NONE, "no")
     entries = row.cells[capability]
-    direct = any(entry.direct for entry in entries)
+    firmest = [entry for entry in entries if entry.holding is held]
+    direct = any(entry.direct for entry in firmest)
     roles = ", ".join(dict.fromkeys(f"{entry.role} at {entry.scope or '/'}" for entry in entries))
-    conditional = all(entry.conditional for entry in entries)
+    conditional = all(capability in entry.conditional for entry in entries)
     where = "direct" if direct else "inherited"
     tip = f"{held.value}, {where}{', under a condition' if conditional else ''}: {roles}"
-    if held.value != "standing":
-        return Cell(held.value, Tone.GOOD, tip)
-    if capability == _HARMLESS:
-        return Cell(where, Tone.NONE, tip)
-    tone = Tone.GOOD if approved else Tone.BAD if direct else Tone.WEAK
-    return Cell(f"{where}{' (if)' if conditional else ''}", tone, tip)
+    if held is Holding.STANDING:
+        if all(entry.through or entry.tenant for entry in firmest):
+            where = "delegated" if any(entry.tenant for entry in firmest) else "by group"
+        tone = Tone.GOOD if approved else Tone.BAD if direct else Tone.WEAK
+        calls = capability == CALL_MODELS.name
+        return Cell(f"{where}{' (if)' if conditional else ''}", Tone.NONE if calls else tone, tip)
+    return Cell(held.value, Tone.GOOD, tip)
 
 
 def _short(principal: str) -> str:
@@ -82,31 +92,32 @@ def _short(principal: str) -> str:
 
 
 def access_table(run: Run) -> Table:
-    """Every way in which a principal can do something to an account, with the role and the scope that give it."""
+    """Every way in which a principal can do something to an account, with the role and the scope that give it.
+
+    `how` is direct or inherited, with the group or the tenant by which a principal comes by it.
+    """
     rows: list[tuple[table.Cell, ...]] = []
     for account in accounts_of(run):
-        for row in access_matrix(run.snapshot, account).rows:
+        matrix = access_matrix(run.snapshot, account)
+        for row in matrix.rows:
             entries = dict.fromkeys(entry for held in row.cells.values() for entry in held)
-            for entry in entries:
-                where = "direct" if entry.direct else "inherited"
-                can = ", ".join(name for name in row.cells if name in entry.capabilities)
-                held = entry.holding.value + (f" until {entry.ends}" if entry.ends else "")
-                condition = "yes" if entry.conditional else ""
-                rows.append(
-                    (
-                        leaf(account),
-                        row.principal,
-                        row.principal_type,
-                        entry.role,
-                        where,
-                        entry.scope or "/",
-                        held,
-                        condition,
-                        can,
-                    )
-                )
-    columns = ("account", "principal", "type", "role", "how", "scope", "held", "condition", "can")
+            rows += [(leaf(account), *_access_line(row, entry, matrix)) for entry in entries]
+    columns = ("account", "principal", "name", "who", "role", "how", "scope", "held", "condition on", "can")
     return Table("Access", columns, rows, "No role assignment that reaches an account could be read.")
+
+
+def _access_line(row: AccessRow, entry: Entry, matrix: AccessMatrix) -> tuple[table.Cell, ...]:
+    how = "direct" if entry.direct else "inherited"
+    if entry.through:
+        how += f", by group {matrix.names.get(entry.through) or entry.through}"
+    if entry.tenant:
+        how += f", delegated to {entry.tenant}"
+    closed = " (unopened)" if row.nature.startswith("group") and row.members is None else ""
+    held = entry.holding.value + (f" until {entry.ends}" if entry.ends else "")
+    narrowed = ", ".join(name for name in row.cells if name in entry.conditional)
+    can = ", ".join(name for name in row.cells if name in entry.capabilities)
+    scope = entry.scope or "/"
+    return row.principal, row.name, f"{row.nature}{closed}", entry.role, how, scope, held, narrowed, can
 
 
 def guardrail_figure(run: Run, account: str) -> Figure:

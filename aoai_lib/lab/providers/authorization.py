@@ -50,8 +50,9 @@ def _keep(tenant: Tenant, address: str, type_: str, name: str, properties: Json)
 
 
 def _assignment(tenant: Tenant, entry: Json) -> Json:
-    """A world's ``{scope, role, principal}`` as properties. ``principal`` may be the bare id of somebody deleted."""
-    guid = _role_guid(tenant, entry["role"])
+    """A world's ``{scope, role, principal}`` as properties. ``principal`` may be the bare id of somebody deleted;
+    ``assignmentType: Activated`` with an ``endDateTime`` is an eligible role that was switched on for hours."""
+    guid = role_guid(tenant, entry["role"])
     scope = entry["scope"]
     subscription = subscription_of(scope) or tenant.world.subscriptions[0]["subscriptionId"]
     known = next((each for each in tenant.world.principals if entry["principal"] in (each.name, each.id)), None)
@@ -61,11 +62,12 @@ def _assignment(tenant: Tenant, entry: Json) -> Json:
         "principalType": known.kind if known else entry.get("principalType", "Unknown"),
         "scope": scope,
     }
-    extra = ("condition", "conditionVersion", "description", "endDateTime")
+    extra = ("condition", "conditionVersion", "description", "endDateTime", "assignmentType")
     return found | {key: entry[key] for key in extra if key in entry}
 
 
-def _role_guid(tenant: Tenant, name: str) -> str:
+def role_guid(tenant: Tenant, name: str) -> str:
+    """The GUID of a role by its name or GUID. Raises KeyError."""
     for guid, role in rbac.built_in_roles().items():
         if name in (guid, role["roleName"]):
             return guid
@@ -189,7 +191,7 @@ def _instance(tenant: Tenant, resource: Resource, type_: str) -> Json:
     if own.get("endDateTime"):
         properties["endDateTime"] = own["endDateTime"]
     if not eligible:
-        properties |= {"originRoleAssignmentId": resource.id, "assignmentType": "Assigned"}
+        properties |= {"originRoleAssignmentId": resource.id, "assignmentType": own.get("assignmentType", "Assigned")}
     if own.get("condition"):
         properties |= {"condition": own["condition"], "conditionVersion": own.get("conditionVersion", "2.0")}
     return {
