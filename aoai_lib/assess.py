@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aoai_lib.controls import Control, catalogue
-from aoai_lib.facts import Facts, NotCollectedError, UnexpectedShapeError
+from aoai_lib.facts import Facts, NotCollectedError, UnexpectedShapeError, why_not_read
 from aoai_lib.model import Finding, Kind, Reading, Snapshot, State, Status, Subject
 
 _READABLE = (State.COLLECTED, State.PARTIAL)
@@ -19,10 +19,6 @@ class Gap:
     parent: Subject
     kinds: tuple[Kind, ...]
     reading: Reading
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 class Subjects:
@@ -61,27 +57,41 @@ class Subjects:
                 self.found[Kind.DEPLOYMENT].append(
                     Subject(Kind.DEPLOYMENT, deployment, account.id, account.subscription)
                 )
+        self._add_endpoints(account)
+
+    def _add_endpoints(self, account: Subject) -> None:
+        """The endpoints of the account's own connections, each once. A connection of another shape may stand for one more."""
         own = self.snapshot.reading("account", account.id)
         if own.state is not State.COLLECTED:
             self.gaps.append(Gap(account, (Kind.PRIVATE_ENDPOINT,), own))
-        for endpoint in _endpoints(own):
+        found: dict[str, str] = {}
+        try:
+            for name in _endpoints(Facts(self.snapshot, account)):
+                found.setdefault(name.lower(), name)
+        except NotCollectedError:
+            return
+        except UnexpectedShapeError as odd:
+            said = replace(own, reason=f"The answer is not of the documented form: {odd}")
+            self.gaps.append(Gap(account, (Kind.PRIVATE_ENDPOINT,), said))
+        for name in found.values():
             self.found[Kind.PRIVATE_ENDPOINT].append(
-                Subject(Kind.PRIVATE_ENDPOINT, endpoint, account.id, account.subscription)
+                Subject(Kind.PRIVATE_ENDPOINT, name, account.id, account.subscription)
             )
 
 
-def _endpoints(account: Reading) -> Iterator[str]:
-    """Ids of the private endpoints of an account's own connections, whatever their state, each once."""
-    properties = account.value.get("properties") if isinstance(account.value, dict) else None
-    connections = properties.get("privateEndpointConnections") if isinstance(properties, dict) else None
-    seen = set()
-    for connection in connections if isinstance(connections, list) else []:
-        inner = connection.get("properties") if isinstance(connection, dict) else None
-        endpoint = inner.get("privateEndpoint") if isinstance(inner, dict) else None
-        name = _text(endpoint.get("id")) if isinstance(endpoint, dict) else ""
-        if name and name.lower() not in seen:
-            seen.add(name.lower())
+def _endpoints(facts: Facts) -> Iterator[str]:
+    """Ids of the private endpoints that the account's connections name, whatever their state; a misshapen one raises last."""
+    misshapen: UnexpectedShapeError | None = None
+    for connection in facts.account.each("properties.privateEndpointConnections"):
+        try:
+            name = connection.text("properties.privateEndpoint.id")
+        except UnexpectedShapeError as odd:
+            misshapen = odd
+            continue
+        if name:
             yield name
+    if misshapen is not None:
+        raise misshapen
 
 
 _NONE_HERE = {
@@ -122,13 +132,3 @@ def judge_one(snapshot: Snapshot, control: Control, subject: Subject) -> Finding
             control.id, Status.NOT_ASSESSED, subject, f"The answer is not of the documented form: {odd}", facts.observed
         )
     return Finding(control.id, verdict.status, subject, verdict.reason, facts.observed)
-
-
-def why_not_read(reading: Reading) -> str:
-    """One sentence: what was asked, what came, and the permission that would help."""
-    sentence = reading.reason.rstrip(".")
-    if reading.state is State.PARTIAL:
-        sentence = f"The list of {reading.source.replace('_', ' ')} is not known to be complete"
-    if reading.permission and reading.state is State.DENIED:
-        return f"{sentence}. The reader needs {reading.permission}."
-    return f"{sentence}."

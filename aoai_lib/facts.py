@@ -14,11 +14,24 @@ from functools import lru_cache
 from aoai_lib.model import ABSENT, Json, Observation, PlaybookError, Reading, Requirements, Snapshot, State, Subject
 
 
+def why_not_read(reading: Reading) -> str:
+    """One sentence: what was asked, what came, and the permission that would help, with the subscription it is needed in."""
+    sentence = reading.reason.rstrip(".")
+    if reading.state is State.PARTIAL:
+        sentence = f"The list of {reading.source.replace('_', ' ')} is not known to be complete"
+    hidden = reading.state is State.NOT_FOUND and not reading.is_gone
+    if reading.permission and (reading.state is State.DENIED or hidden):
+        _, _, below = reading.call.lower().partition(" /subscriptions/")
+        where = f" in the subscription {below.partition('/')[0]}" if below else ""
+        return f"{sentence}. The reader needs {reading.permission}{where}."
+    return f"{sentence}."
+
+
 class NotCollectedError(PlaybookError):
     """A source that the control needs holds no answer."""
 
     def __init__(self, reading: Reading) -> None:
-        super().__init__(reading.reason)
+        super().__init__(why_not_read(reading))
         self.reading = reading
 
 

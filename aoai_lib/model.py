@@ -187,7 +187,8 @@ class Reading:
     """One source read for one scope: the value as the wire had it, or why there is none.
 
     `evidence` are line ids of `requests.jsonl`. `permission` is the action that the call needs, as Azure names it.
-    `call` is the request in short (`GET /subscriptions/…/accounts`); `reason` a sentence for a person.
+    `call` is the request in short (`GET /subscriptions/…/accounts`); `reason` a sentence for a person. `code` is the error
+    code of an answer that was an error, as the service spells it; "" where it sent none.
     """
 
     source: str
@@ -198,6 +199,17 @@ class Reading:
     call: str = ""
     reason: str = ""
     permission: str = ""
+    code: str = ""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the service said that there is no such thing. A 404 with another code, or with none, says less: of a
+        subscription that the reader can't see it is `SubscriptionNotFound`, and a proxy answers one without a code."""
+        return self.state is State.NOT_FOUND and self.code in _GONE
+
+
+_GONE: Final = frozenset({"ResourceNotFound", "NotFound", "ParentResourceNotFound", "ResourceGroupNotFound"})
+"""Codes by which Resource Manager and its providers say that a resource, its parent or its group does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +232,7 @@ class Snapshot:
     """Everything that was read of one tenant: what the controls judge, and nothing else.
 
     `as_of` is the service's own clock (ISO 8601, UTC) when the reading began. `readings` is keyed by source and lower-cased scope.
+    `evidence_days` is how many days of logs were asked for, up to then.
     `caller` says who read: `object_id`, `app_id`, `tenant_id`, `name`, as far as the token told; empty for a replay.
     """
 
@@ -231,6 +244,7 @@ class Snapshot:
     requirements: Requirements
     readings: Mapping[tuple[str, str], Reading] = field(default_factory=dict)
     caller: Mapping[str, str] = field(default_factory=dict)
+    evidence_days: int = 30
 
     def reading(self, source: str, scope: str) -> Reading:
         """The reading of a source for a scope; one in state NOT_COLLECTED where nobody asked."""

@@ -1,16 +1,16 @@
-"""The private way to an account, joined from what was read: connection, endpoint, network, zones, records, links.
+"""The joints of the private way to an account: which endpoint, network, zone or record an answer speaks of.
 
 Every function looks through `Facts`, so whoever uses one cites what it read, and raises `NotCollectedError` where the answer
-can't be known. What is known not to exist comes back as None.
+can't be known. What is known not to exist comes back as None. `private_path` puts the joints together.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
 
-from aoai_lib.facts import Facts, NotCollectedError, View
+from aoai_lib.facts import Facts, NotCollectedError, UnexpectedShapeError, View
 from aoai_lib.model import ABSENT, Reading, State
 
 APPROVED: Final = "approved"
@@ -21,6 +21,29 @@ PUBLIC_PREFIX: Final = "privatelink."
 
 ENFORCING: Final = frozenset({"enabled", "networksecuritygroupenabled"})
 """Values of `privateEndpointNetworkPolicies` under which security groups apply to endpoints (API 2026-03-01)."""
+
+
+RESOLVING: Final = frozenset({"completed", "done"})
+"""States of a zone's link in which the network resolves the zone: the enumeration of API 2024-06-01 has Completed, its text Done."""
+
+AZURE_DNS: Final = "168.63.129.16"
+"""Azure's own resolver: a network asks it where it names no DNS server, and it answers by the network's own links."""
+
+T = TypeVar("T")
+
+
+def each_sound(views: Iterable[View], look: Callable[[View], T]) -> Iterator[T]:
+    """What `look` finds in each view. One of another shape raises only after the last, so that it hides none of the others."""
+    misshapen: UnexpectedShapeError | None = None
+    for view in views:
+        try:
+            found = look(view)
+        except UnexpectedShapeError as odd:
+            misshapen = misshapen or odd
+        else:
+            yield found
+    if misshapen is not None:
+        raise misshapen
 
 
 def subscription_of(arm_id: str) -> str:
@@ -40,11 +63,6 @@ def network_of(subnet: str) -> str:
     return subnet[: len(head)]
 
 
-def _is_gone(reading: Reading) -> bool:
-    """Whether the service says that a resource does not exist. Of a subscription that the reader can't see it says 404 too."""
-    return reading.state is State.NOT_FOUND and "SubscriptionNotFound" not in reading.reason
-
-
 def find(facts: Facts, source: str, arm_id: str, listing: str, scope: str, label: str = "") -> View | None:
     """One resource, read by itself or with its list; None where the service says that there is no such thing.
 
@@ -52,13 +70,13 @@ def find(facts: Facts, source: str, arm_id: str, listing: str, scope: str, label
     """
     path = f"{source}[{label or name_of(arm_id)}]"
     reading = facts.snapshot.reading(source, arm_id)
-    if _is_gone(reading):
+    if reading.is_gone:
         facts.record(path, ABSENT, reading)
         return None
     if reading.state is not State.NOT_COLLECTED:
         return facts.of(source, arm_id, path)
     listed = facts.snapshot.reading(listing, scope)
-    if listed.state is State.COLLECTED or (_is_gone(listed) and scope.startswith("/")):
+    if listed.state is State.COLLECTED or (listed.is_gone and scope.startswith("/")):
         facts.record(f"{listing}[{label or name_of(arm_id)}]", ABSENT, listed)
         return None
     raise NotCollectedError(reading if listed.state is State.NOT_COLLECTED else listed)
@@ -66,7 +84,7 @@ def find(facts: Facts, source: str, arm_id: str, listing: str, scope: str, label
 
 def connections(facts: Facts) -> Iterator[View]:
     """The private endpoint connections as the account itself shows them."""
-    return facts.account.each("properties.privateEndpointConnections")
+    yield from facts.account.each("properties.privateEndpointConnections")
 
 
 def status_of(connection: View) -> str:
@@ -82,9 +100,11 @@ def endpoint_of(connection: View) -> str:
 def connection_to(facts: Facts, endpoint: str) -> View | None:
     """The account's connection to an endpoint, the approved one where there are several."""
     found = None
-    for connection in connections(facts):
-        if endpoint_of(connection).lower() == endpoint.lower():
-            if status_of(connection).lower() == APPROVED:
+    for leads_to, status, connection in each_sound(
+        connections(facts), lambda each: (endpoint_of(each).lower(), status_of(each).lower(), each)
+    ):
+        if leads_to == endpoint.lower():
+            if status == APPROVED:
                 return connection
             found = found or connection
     return found
@@ -95,11 +115,12 @@ def private_endpoint(facts: Facts, arm_id: str) -> View | None:
     return find(facts, "private_endpoint", arm_id, "private_endpoints", subscription_of(arm_id))
 
 
-def targets(endpoint: View) -> Iterator[str]:
-    """What an endpoint leads to: ARM ids, or aliases (which have no slash), approved by itself or by hand."""
+def targets(endpoint: View) -> Iterator[tuple[str, str]]:
+    """What an endpoint leads to, approved by itself or by hand: an ARM id or an alias (which has no slash), and the state of
+    the connection as the endpoint sees it ("" where it doesn't say)."""
     for member in ("privateLinkServiceConnections", "manualPrivateLinkServiceConnections"):
         for connection in endpoint.each(f"properties.{member}"):
-            yield connection.text("properties.privateLinkServiceId")
+            yield connection.text("properties.privateLinkServiceId"), status_of(connection)
 
 
 def virtual_network(facts: Facts, arm_id: str) -> View | None:
@@ -112,7 +133,8 @@ def subnet(facts: Facts, arm_id: str) -> View | None:
     network = virtual_network(facts, network_of(arm_id))
     if network is None:
         return None
-    return next((each for each in network.each("properties.subnets") if each.id == arm_id.lower()), None)
+    subnets = each_sound(network.each("properties.subnets"), lambda each: (each.id, each))
+    return next((found for name, found in subnets if name == arm_id.lower()), None)
 
 
 def required_zones(facts: Facts, connection: View) -> list[str]:
@@ -168,7 +190,8 @@ def record_addresses(facts: Facts, zone: str, host: str) -> set[str] | None:
 
 
 def endpoint_addresses(facts: Facts, endpoint: View, host: str = "") -> set[str]:
-    """The addresses that an endpoint holds for a public host name; all of them where it doesn't say which is whose.
+    """The addresses that an endpoint holds, IPv4 and IPv6: for a public host name, or all. An endpoint that doesn't say which
+    address is whose holds each for every name.
 
     With a DNS zone group `customDnsConfigs` is empty (API 2026-03-01), and the network interface knows.
     """
@@ -178,8 +201,8 @@ def endpoint_addresses(facts: Facts, endpoint: View, host: str = "") -> set[str]
     if not held:
         for interface in endpoint.each("properties.networkInterfaces"):
             _add_addresses(facts, interface.text("id"), held)
-    named = held.get(host.lower())
-    return set(named) if named else {address for addresses in held.values() for address in addresses}
+    names = [host.lower(), ""] if host else list(held)
+    return {address for name in names for address in held.get(name, ())}
 
 
 def _add_addresses(facts: Facts, interface: str, held: dict[str, set[str]]) -> None:
@@ -193,45 +216,61 @@ def _add_addresses(facts: Facts, interface: str, held: dict[str, set[str]]) -> N
                 held.setdefault(name.lower(), set()).add(address)
 
 
-def linked_networks(facts: Facts, zone: str) -> set[str] | None:
-    """Ids, lower-cased, of the virtual networks that resolve a zone; None where the zone does not exist."""
-    label = f"dns_zone_links[{name_of(zone)}]"
-    reading = facts.snapshot.reading("dns_zone_links", zone)
-    if _is_gone(reading):
-        facts.record(label, ABSENT, reading)
-        return None
-    return {
-        link.text("properties.virtualNetwork.id").lower()
-        for link in facts.of("dns_zone_links", zone, label).each()
-        if link.text("properties.virtualNetworkLinkState", "Completed").lower() == "completed"
-    }
+def linked_networks(facts: Facts, zone: str) -> Iterator[str]:
+    """Ids, lower-cased, of the virtual networks that resolve a zone. Raises last where there may be more."""
+    links = facts.of("dns_zone_links", zone, f"dns_zone_links[{name_of(zone)}]").each()
+    for state, network in each_sound(links, _link):
+        if state in RESOLVING:
+            yield network
 
 
-def peered_networks(network: View) -> list[str]:
-    """Ids of the virtual networks whose traffic reaches this one through a connected peering."""
-    return [
-        peering.text("properties.remoteVirtualNetwork.id")
-        for peering in network.each("properties.virtualNetworkPeerings")
-        if peering.text("properties.peeringState").lower() == "connected"
-        and peering.flag("properties.allowVirtualNetworkAccess", True)
-    ]
+def _link(link: View) -> tuple[str, str]:
+    state = link.text("properties.virtualNetworkLinkState", "Completed").lower()
+    return state, link.text("properties.virtualNetwork.id").lower()
 
 
-def asks_through(facts: Facts, network: str, linked: set[str]) -> bool:
-    """Whether all of a network's own DNS servers stand in linked networks, so that it needs no link. False where unknown."""
-    try:
-        found = virtual_network(facts, network)
-        servers = found.texts("properties.dhcpOptions.dnsServers") if found is not None else []
-        ranges = [prefix for each in sorted(linked) for prefix in _prefixes(facts, each)] if servers else []
-    except NotCollectedError:
-        # The missing link is a fact without this answer, which could only have excused it.
-        return False
-    return bool(servers) and all(any(_within(server, prefix) for prefix in ranges) for server in servers)
+def is_gone(facts: Facts, zone: str) -> bool:
+    """Whether the service says of a zone that it does not exist. One that can't be read may well be there."""
+    links = facts.snapshot.reading("dns_zone_links", zone)
+    if links.is_gone:
+        facts.record(f"dns_zone_links[{name_of(zone)}]", ABSENT, links)
+    return links.is_gone
 
 
-def _prefixes(facts: Facts, network: str) -> list[str]:
+def peered_networks(network: View) -> Iterator[str]:
+    """Ids of the virtual networks whose traffic reaches this one: connected on both sides (`Initiated` is one side only), in
+    any region. Peering is not passed on, so the peers' own peers are none of them. Raises last where one is misshapen."""
+    for remote, state, allowed in each_sound(network.each("properties.virtualNetworkPeerings"), _peering):
+        if state == "connected" and allowed:
+            yield remote
+
+
+def _peering(peering: View) -> tuple[str, str, bool]:
+    state = peering.text("properties.peeringState").lower()
+    remote = peering.text("properties.remoteVirtualNetwork.id")
+    return remote, state, peering.flag("properties.allowVirtualNetworkAccess", True)
+
+
+def dns_servers(facts: Facts, network: str, linked: set[str]) -> tuple[list[str], list[str]]:
+    """The DNS servers that a network names, and those of them that stand in none of the linked networks."""
     found = virtual_network(facts, network)
-    return found.texts("properties.addressSpace.addressPrefixes") if found is not None else []
+    servers = found.texts("properties.dhcpOptions.dnsServers") if found is not None else []
+    others = sorted(linked - {network.lower()})
+    likely = [network, *others] if network.lower() in linked else others
+    return servers, [each for each in servers if each != AZURE_DNS and not _stands_in(facts, each, likely)]
+
+
+def _stands_in(facts: Facts, server: str, networks: Iterable[str]) -> bool:
+    for network in networks:
+        try:
+            found = virtual_network(facts, network)
+            ranges = found.texts("properties.addressSpace.addressPrefixes") if found is not None else []
+        except (NotCollectedError, UnexpectedShapeError):
+            # Where that network lies is not known, so nothing can be said to stand in it.
+            continue
+        if any(_within(server, each) for each in ranges):
+            return True
+    return False
 
 
 def _within(address: str, prefix: str) -> bool:
@@ -239,3 +278,13 @@ def _within(address: str, prefix: str) -> bool:
         return ipaddress.ip_address(address) in ipaddress.ip_network(prefix, strict=False)
     except ValueError:
         return False
+
+
+def asks_through(facts: Facts, network: str, linked: set[str]) -> bool:
+    """Whether all of a network's own DNS servers stand in linked networks, so that it needs no link. False where unknown."""
+    try:
+        servers, strays = dns_servers(facts, network, linked)
+    except (NotCollectedError, UnexpectedShapeError):
+        # The missing link is a fact without this answer, which could only have excused it.
+        return False
+    return bool(servers) and AZURE_DNS not in servers and not strays

@@ -97,7 +97,9 @@ def record(*addresses: str, zone: str = ZONE) -> Reading:
 
 
 def denied(source: str, scope: str, state: State = State.DENIED) -> Reading:
-    return reading(source, scope, None, state, reason=f"GET {scope} answered 403", permission=f"{source}/read")
+    code = "ResourceNotFound" if state is GONE else "AuthorizationFailed"
+    said = f"GET {scope} answered {code}"
+    return reading(source, scope, None, state, reason=said, permission=f"{source}/read", code=code)
 
 
 def whole(*differing: Reading, requirements: dict[str, Any] | None = None) -> Snapshot:

@@ -91,6 +91,51 @@ def test_only_an_enforced_perimeter_overrides_the_accounts_own_switch(
     assert status("NET-01", **values) == expected
 
 
+@pytest.mark.parametrize(
+    ("access", "association", "public", "firewall", "perimeter_itself"),
+    [
+        ("Disabled", None, "pass", "not_applicable", "not_applicable"),
+        ("SecuredByPerimeter", None, "pass", "not_applicable", "not_applicable"),
+        ("Disabled", perimeter("Learning"), "pass", "not_applicable", "fail"),
+        ("Disabled", perimeter("Learning", "0.0.0.0/0"), "fail", "not_applicable", "fail"),
+        ("SecuredByPerimeter", perimeter("Learning", "::/0"), "fail", "not_applicable", "fail"),
+        ("Enabled", perimeter("Learning", "nonsense"), "fail", "fail", "fail"),
+        ("Enabled", perimeter("Enforced"), "pass", "not_applicable", "pass"),
+        ("Disabled", perimeter("Enforced"), "pass", "not_applicable", "pass"),
+    ],
+)
+def test_who_gets_in_by_switch_and_perimeter(
+    access: str, association: Any, public: str, firewall: str, perimeter_itself: str
+) -> None:
+    """The table of "Transition to a network security perimeter" (Microsoft Learn): inbound, by access mode and switch."""
+    values = {"account": account(publicNetworkAccess=access), PERIMETERS: [association] if association else []}
+    assert [status(each, **values) for each in ("NET-01", "NET-02", "NET-15")] == [public, firewall, perimeter_itself]
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        (State.NOT_FOUND, "ResourceNotFound"),
+        (State.NOT_FOUND, "InvalidResourceType"),
+        (State.FAILED, "MissingSubscriptionRegistration"),
+        (State.FAILED, "SubscriptionNotRegisteredForFeature"),
+    ],
+)
+def test_where_perimeters_are_not_offered_none_is_associated(state: State, code: str) -> None:
+    unoffered = reading(PERIMETERS, ACCOUNT, None, state, reason=f"GET … answered {code}", code=code)
+    values = {"account": account(publicNetworkAccess="Disabled")}
+    assert status("NET-01", unoffered, **values) == "pass"
+    assert finding("NET-15", unoffered, **values).status.value == "not_applicable"
+    assert finding("NET-15", unoffered, **values).observed
+
+
+def test_several_associations_are_judged_together() -> None:
+    """Cognitive Services lists an association for each perimeter: the most open decides."""
+    both = [perimeter("Enforced"), perimeter("Learning", "0.0.0.0/0")]
+    assert status("NET-01", account=account(publicNetworkAccess="Enabled"), **{PERIMETERS: both}) == "fail"
+    assert status("NET-15", **{PERIMETERS: both}) == "fail"
+
+
 def test_an_enforced_perimeter_that_lets_in_everybody_opens_an_account_whose_access_is_disabled() -> None:
     values = {"account": account(publicNetworkAccess="Disabled"), PERIMETERS: [perimeter("Enforced", "0.0.0.0/0")]}
     assert status("NET-01", **values) == "fail"
@@ -102,7 +147,7 @@ def test_an_enforced_perimeter_that_lets_in_everybody_opens_an_account_whose_acc
     [
         ("Disabled", State.DENIED, "not_assessed"),
         ("Disabled", State.FAILED, "not_assessed"),
-        ("Disabled", State.NOT_FOUND, "pass"),
+        ("Disabled", State.NOT_FOUND, "not_assessed"),  # a 404 without a code of the service's
         ("Disabled", State.NOT_COLLECTED, "pass"),
         ("Enabled", State.DENIED, "fail"),
         ("Enabled", State.NOT_COLLECTED, "fail"),
@@ -168,7 +213,7 @@ def test_a_perimeters_ranges_are_held_to_the_same() -> None:
     values = {PERIMETERS: [perimeter("Enforced", "198.51.100.0/24")]}
     assert status("NET-03", **values) == "fail"
     assert status("NET-03", requirements={"approved_source_ranges": ["198.51.100.0/24"]}, **values) == "pass"
-    assert status("NET-03", **{PERIMETERS: [perimeter("Learning", "0.0.0.0/0")]}) == "pass"
+    assert status("NET-03", **{PERIMETERS: [perimeter("Learning", "0.0.0.0/0")]}) == "fail"
     assert status("NET-03", unread(State.DENIED)) == "not_assessed"
 
 
@@ -251,8 +296,8 @@ def networks(*found: dict[str, Any], state: State = State.COLLECTED) -> list[Rea
         (networks(), "fail"),
         (networks(state=State.DENIED), "not_assessed"),
         (networks(state=State.PARTIAL), "not_assessed"),
-        ([reading("virtual_network", VNET, None, State.NOT_FOUND, reason="404 ResourceNotFound")], "fail"),
-        ([reading("virtual_network", VNET, None, State.NOT_FOUND, reason="404 SubscriptionNotFound")], "not_assessed"),
+        ([reading("virtual_network", VNET, None, State.NOT_FOUND, code="ResourceNotFound")], "fail"),
+        ([reading("virtual_network", VNET, None, State.NOT_FOUND, code="SubscriptionNotFound")], "not_assessed"),
         ([], "not_assessed"),
     ],
 )

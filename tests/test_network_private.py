@@ -88,7 +88,7 @@ def test_an_endpoint_in_an_approved_subscription_is_looked_at_there(state: State
     found = finding(
         "NET-06",
         connected(connection(endpoint=FOREIGN_ENDPOINT)),
-        reading("private_endpoint", FOREIGN_ENDPOINT, value, state, reason="GET … answered 403", permission="pe/read"),
+        reading("private_endpoint", FOREIGN_ENDPOINT, value, state, permission="pe/read", code="ResourceNotFound"),
         requirements={"approved_subscriptions": [FOREIGN.upper()]},
     )
     assert found.status.value == expected

@@ -9,9 +9,7 @@ import pytest
 from reporting import HOSTILE, renamed, run_of
 
 from aoai_lib.model import Snapshot, Status
-from aoai_lib.private_path import Link, LinkState, PrivatePath
 from aoai_lib.report import checklist, figures, matrices, tables
-from aoai_lib.report.drawing import draw_paths
 from aoai_lib.report.figure import Bar, Bars, Cell, Figure, Grid, Row, Tone
 from aoai_lib.report.table import SHOWN_AT_MOST, Table
 from aoai_lib.report.tables import worst_of
@@ -24,7 +22,7 @@ def all_figures(run: Run) -> list[Figure]:
     return [
         figures.by_severity(run),
         figures.by_phase(run),
-        figures.private_paths(run),
+        *figures.private_paths(run).figures,
         *figures.access(run).figures,
         *figures.guardrails(run).figures,
         run.fleet.heat_map(),
@@ -145,13 +143,6 @@ def test_a_checklist_line_fails_with_any_of_its_controls(exposed: Snapshot) -> N
     answered = {str(row[3]): row[4] for row in checklist.checklist(run_of(exposed)).rows}
     assert answered["CNT-03, CNT-04"] is Status.FAIL
     assert answered["MON-06, MON-07, MON-08, MON-09, MON-10"] is Status.FAIL
-
-
-def test_the_broken_link_of_a_path_is_marked() -> None:
-    path = PrivatePath(Link("account", "a", LinkState.OK, "fine"), ())
-    figure = draw_paths([path], "Paths")
-    assert "The account has no private endpoint." in figure.text
-    assert figure.svg.count("✗") == 4  # on the arrow, on the box, before the sentence, and in the description
 
 
 def test_bars_keep_even_one_finding_visible() -> None:

@@ -36,9 +36,14 @@ def read(azure: Azure, source: Source, scope: str) -> Reading:
             _check_ids(source, value)
         except (AzureError, DeserializationError, _OddAnswerError) as problem:
             return _failed(source, scope, exchanges, problem)
-    partial = any(PARTIAL_HEADER in exchange.headers for exchange in exchanges)
+    partial = any(PARTIAL_HEADER in exchange.headers for exchange in exchanges) or _is_cut(value)
     state = State.PARTIAL if partial else State.COLLECTED
     return Reading(source.name, scope, state, value, _ids(exchanges), _call(exchanges), "", source.permission)
+
+
+def _is_cut(value: Json) -> bool:
+    """Whether a log query says of its own answer that it is not whole: 200, with rows and an `error` beside them."""
+    return isinstance(value, dict) and "tables" in value and bool(value.get("error"))
 
 
 def _ids(exchanges: list[Exchange]) -> tuple[str, ...]:
@@ -82,9 +87,11 @@ def _failed(source: Source, scope: str, exchanges: list[Exchange], problem: Exce
         raise SignInError(
             f"Azure gave no token: {_first_line(problem)} Sign in first (az login), or name another `credential`."
         ) from problem
-    state, what = _explain(problem, exchanges[-1] if exchanges else None)
+    last = exchanges[-1] if exchanges else None
+    state, what = _explain(problem, last)
     call = _call(exchanges) or f"The read of {source.name.replace('_', ' ')}"
-    return Reading(source.name, scope, state, None, _ids(exchanges), call, f"{call} {what}", source.permission)
+    code = _code(last.body) if last is not None and (last.status or 0) >= 400 else ""
+    return Reading(source.name, scope, state, None, _ids(exchanges), call, f"{call} {what}", source.permission, code)
 
 
 def _explain(problem: Exception, last: Exchange | None) -> tuple[State, str]:
@@ -94,7 +101,8 @@ def _explain(problem: Exception, last: Exchange | None) -> tuple[State, str]:
     if last is None or last.status is None:
         return State.FAILED, f"got no answer ({_first_line(problem)})"
     if last.status >= 400:
-        return _STATES.get(last.status, State.FAILED), f"answered {last.status} {_code(last.body)}".rstrip()
+        said = " ".join(part for part in (str(last.status), _code(last.body), _cause(last.body)) if part)
+        return _STATES.get(last.status, State.FAILED), f"answered {said}"
     return State.FAILED, f"answered something that can't be read ({_first_line(problem)})"
 
 
@@ -103,6 +111,15 @@ def _code(body: Json) -> str:
     inner = body.get("error", body) if isinstance(body, dict) else None
     code = (inner.get("code") or inner.get("Code")) if isinstance(inner, dict) else None
     return code if isinstance(code, str) else ""
+
+
+def _cause(body: Json) -> str:
+    """What a log query's innermost error says, in brackets: only it names the table or column that is missing."""
+    inner = body.get("error") if isinstance(body, dict) else None
+    deepest = ""
+    while isinstance(inner, dict) and isinstance(inner := inner.get("innererror"), dict):
+        deepest = inner["message"] if isinstance(inner.get("message"), str) else deepest
+    return f"({redact_text(deepest)[:200]})" if deepest else ""
 
 
 def _first_line(problem: Exception) -> str:

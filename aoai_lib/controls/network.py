@@ -2,53 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from aoai_lib.controls import Verdict, breaking, control, fails, not_applicable, not_assessed, passes
+from aoai_lib.controls.network_endpoints import judged
 from aoai_lib.controls.network_perimeters import (
     PUBLIC_ACCESS,
     NoRangeError,
     Perimeter,
     address_range,
-    in_force,
+    associated,
     is_internet,
     was_asked,
 )
 from aoai_lib.facts import Facts
 from aoai_lib.frameworks import ai_rmf, atlas, cis, mcsb, mcsb_ai, nist80053, owasp
-from aoai_lib.model import ABSENT, Kind, Severity, Status
+from aoai_lib.model import ABSENT, Kind, Severity
+from aoai_lib.private_path import PrivatePath
+
+CLOSED: Final = frozenset({"disabled", "securedbyperimeter"})
+"""Values of publicNetworkAccess under which only a perimeter's rules let anybody in; the second lets in nobody without one
+(Microsoft Learn, "Transition to a network security perimeter", 2026-08)."""
 
 
-def _public_access(facts: Facts) -> tuple[Verdict, bool]:
-    """NET-01's verdict, and whether an enforced perimeter stands in for the account's own firewall."""
-    disabled = facts.account.text("properties.publicNetworkAccess", "Enabled").lower() == "disabled"
-    perimeters, missing = in_force(facts)
-    if perimeters:
-        return _perimeter_access(perimeters), True
-    if not disabled:
-        unread = " (whether a network security perimeter overrides this could not be read)" if missing else ""
-        return fails(f"The account can be reached over the public internet{unread}."), False
-    if missing is not None and was_asked(missing):
-        raise missing
-    unread = "; whether a network security perimeter overrides this was not read" if missing else ""
-    return passes(f"Public network access is disabled{unread}."), False
+def _is_on(facts: Facts) -> bool:
+    """Whether the account's own switch leaves its public name to its own firewall."""
+    return facts.account.text("properties.publicNetworkAccess", "Enabled").lower() not in CLOSED
 
 
-def _perimeter_access(perimeters: list[Perimeter]) -> Verdict:
-    named = ", ".join(f"“{each.name}”" for each in perimeters)
+def _judge_perimeters(perimeters: list[Perimeter]) -> Verdict | None:
+    """The verdict on rules that let in the internet, or can't be read; None where there is none such."""
+    unreadable = None
     for perimeter in perimeters:
         for text in perimeter.ranges:
             try:
-                open_to_all = is_internet(address_range(text))
+                if is_internet(address_range(text)):
+                    return fails(
+                        f"The network security perimeter “{perimeter.name}” lets in “{text}”, the whole internet."
+                    )
             except NoRangeError as odd:
-                return not_assessed(
-                    f"A rule of the network security perimeter “{perimeter.name}” is not readable: {odd}."
-                )
-            if open_to_all:
-                return fails(
-                    f"The network security perimeter “{perimeter.name}” is enforced and lets in “{text}”, the whole internet."
-                )
-    return passes(
-        f"The network security perimeter {named} is enforced: it decides in the account's place and does not let in the internet."
-    )
+                unreadable = f"A rule of the network security perimeter “{perimeter.name}” is not readable: {odd}."
+    return not_assessed(unreadable) if unreadable else None
 
 
 @control(
@@ -79,9 +73,26 @@ def public_access_disabled(facts: Facts) -> Verdict:
     answers everybody whom the firewall lets through, and a stolen key or token works from anywhere.
 
     An account that doesn't carry the property is open. A network security perimeter in Enforced mode takes the place of the
-    account's own switch; it fails where one of its inbound rules lets in the internet.
+    account's own switch. In any mode its inbound rules let in whom they name, though the switch be off: it fails where one of
+    them lets in the internet.
     """
-    return _public_access(facts)[0]
+    is_on = _is_on(facts)
+    perimeters, missing = associated(facts)
+    enforced = ", ".join(f"“{each.name}”" for each in perimeters if each.enforced)
+    if is_on and not enforced:
+        unread = " (whether a network security perimeter overrides this could not be read)" if missing else ""
+        return fails(f"The account can be reached over the public internet{unread}.")
+    wrong = _judge_perimeters(perimeters)
+    if wrong is not None:
+        return wrong
+    if enforced:
+        return passes(
+            f"The network security perimeter {enforced} decides in the account's place and keeps the internet out."
+        )
+    if missing is not None and was_asked(missing):
+        raise missing
+    unread = "; whether a network security perimeter overrides this was not read" if missing else ""
+    return passes(f"Public network access is disabled{unread}.")
 
 
 @control(
@@ -112,11 +123,10 @@ def default_action_denies(facts: Facts) -> Verdict:
 
     Not applicable where public access is off or a network security perimeter is enforced: nobody asks this firewall then.
     """
-    access, overridden = _public_access(facts)
-    if overridden:
-        return not_applicable("An enforced network security perimeter decides in place of the account's firewall.")
-    if access.status is Status.PASS:
+    if not _is_on(facts):
         return not_applicable("Public network access is disabled, so the firewall's default action lets nobody in.")
+    if any(perimeter.enforced for perimeter in associated(facts)[0]):
+        return not_applicable("An enforced network security perimeter decides in place of the account's firewall.")
     action = facts.account.text("properties.networkAcls.defaultAction", "Allow")
     if action.lower() == "deny":
         return passes("Public access is on, and the firewall denies every address that no rule allows.")
@@ -168,10 +178,8 @@ def custom_subdomain_set(facts: Facts) -> Verdict:
     """Without a custom subdomain an account answers on its region's shared name. It then takes no Entra sign-in, so keys
     are the only way in, and can have no private endpoint.
     """
-    name = facts.account.text("properties.customSubDomainName")
-    if name:
-        return passes(f"The account has a name of its own, “{name}”.")
-    return fails("The account has no custom subdomain, so neither Entra sign-in nor a private endpoint can work.")
+    account = PrivatePath(facts).account
+    return judged([account], account.sentence)
 
 
 @control(

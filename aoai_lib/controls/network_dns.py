@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-
-from aoai_lib.controls import Verdict, control, fails, not_applicable, not_assessed, passes
-from aoai_lib.controls.network_endpoints import endpoint_in_use
-from aoai_lib.facts import Facts, NotCollectedError, View
+from aoai_lib.controls import Verdict, control, not_applicable
+from aoai_lib.controls.network_endpoints import judged, path_in_use
+from aoai_lib.facts import Facts
 from aoai_lib.frameworks import ai_rmf, atlas, mcsb, nist80053
-from aoai_lib.model import ABSENT, Kind, Reading, Severity, Status
-from aoai_lib.private_link import (
-    APPROVED,
-    PUBLIC_PREFIX,
-    asks_through,
-    connections,
-    endpoint_addresses,
-    endpoint_of,
-    grouped_zones,
-    linked_networks,
-    name_of,
-    network_of,
-    peered_networks,
-    private_endpoint,
-    record_addresses,
-    required_zones,
-    status_of,
-    virtual_network,
-    zones_named,
-)
+from aoai_lib.model import ABSENT, Kind, Severity
 
 _NAMES = (mcsb("NS-10"), nist80053("SC-7", "SC-20", "SC-22"), ai_rmf("MEASURE 2.7"), atlas("T0040"))
 _GROUP = "private_dns_zone_groups"
-_UNTOLD = "The service does not say which DNS zones the account's private link needs."
 
 
 @control(
@@ -55,43 +32,8 @@ def zone_group_complete(facts: Facts) -> Verdict:
     resolves to the public address, so its callers are refused, or go around the private path while public access is on.
     Which zones are required is what the service itself says for this account, so every cloud's names are right.
     """
-    found = endpoint_in_use(facts)
-    if isinstance(found, Verdict):
-        return found
-    required = required_zones(facts, found[0])
-    if not required:
-        return not_assessed(_UNTOLD)
-    grouped = grouped_zones(facts, facts.subject.id)
-    missing = [name for name in required if name not in grouped]
-    if not grouped:
-        return fails(
-            f"The endpoint has no DNS zone group, so nobody keeps its records: {_quoted(required)} are required."
-        )
-    if missing:
-        return fails(f"The endpoint's DNS zone group leaves out {_quoted(missing)}.")
-    return passes(f"The endpoint's DNS zone group covers {_quoted(required)}.")
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f"“{name}”" for name in names)
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """The zones that may serve a required name: the zone group's own, else all that bear it. `unread` may hold more."""
-
-    name: str
-    zones: list[str]
-    unread: Reading | None = None
-
-
-def _candidates(facts: Facts, connection: View) -> Iterator[Candidates]:
-    grouped = grouped_zones(facts, facts.subject.id)
-    for name in required_zones(facts, connection):
-        if name in grouped:
-            yield Candidates(name, [grouped[name]])
-        else:
-            yield Candidates(name, *zones_named(facts, name))
+    path = path_in_use(facts)
+    return path if isinstance(path, Verdict) else judged([path.zone_group], path.zone_group.sentence)
 
 
 @control(
@@ -112,68 +54,17 @@ def records_current(facts: Facts) -> Verdict:
     anew. Each required zone must hold an address record under the account's custom subdomain with the address that the
     endpoint holds now, and none that belongs to no endpoint of the account.
     """
-    found = endpoint_in_use(facts)
-    if isinstance(found, Verdict):
-        return found
-    connection, endpoint = found
-    host = facts.account.text("properties.customSubDomainName").lower()
+    path = path_in_use(facts)
+    if isinstance(path, Verdict):
+        return path
+    host = facts.account.text("properties.customSubDomainName")
     if not host:
         return not_applicable("The account has no custom subdomain, so there is no name to record: see NET-10.")
-    count = 0
-    problems = []
-    unread: Reading | None = None
-    for each in _candidates(facts, connection):
-        count += 1
-        public = f"{host}.{each.name.removeprefix(PUBLIC_PREFIX)}"
-        held = endpoint_addresses(facts, endpoint, public)
-        if not held:
-            return not_assessed(
-                "The endpoint's own address could not be found out, so no record can be compared with it."
-            )
-        wrong = [_wrong_record(facts, zone, host, public, held) for zone in each.zones]
-        if all(wrong) and each.unread is not None:
-            unread = unread or each.unread
-        elif all(wrong):
-            problems.append(next(iter(wrong), f"{_no_zone(each.name)} that could hold a record for “{host}”"))
-    if problems:
-        return fails(f"{'; '.join(problems)}.")
-    if unread is not None:
-        raise NotCollectedError(unread)
-    if not count:
-        return not_assessed(_UNTOLD)
-    return passes(f"“{host}” leads to the endpoint's address in each of the {count} required zone(s).")
-
-
-def _no_zone(name: str) -> str:
-    return f"No assessed subscription has a private DNS zone “{name}”"
-
-
-def _wrong_record(facts: Facts, zone: str, host: str, public: str, held: set[str]) -> str:
-    """What is wrong with a host's record in a zone; "" where it is right."""
-    shown = f"The zone “{name_of(zone)}”"
-    recorded = record_addresses(facts, zone, host)
-    if recorded is None:
-        return f"{shown} has no record for “{host}”"
-    if not recorded & held:
-        kept = " and ".join(sorted(recorded)) or "nothing"
-        return f"{shown} sends “{host}” to {kept}, and the endpoint has {' and '.join(sorted(held))}"
-    strange = recorded - held
-    if strange:
-        strange -= _other_addresses(facts, public)
-    if strange:
-        return f"{shown} also sends “{host}” to {' and '.join(sorted(strange))}, which no endpoint of the account has"
-    return ""
-
-
-def _other_addresses(facts: Facts, public: str) -> set[str]:
-    """Addresses of the account's other endpoints for a name."""
-    addresses: set[str] = set()
-    for connection in connections(facts):
-        if status_of(connection).lower() == APPROVED:
-            endpoint = private_endpoint(facts, endpoint_of(connection))
-            if endpoint is not None:
-                addresses |= endpoint_addresses(facts, endpoint, public)
-    return addresses
+    zones = path.required_zones
+    if not zones:
+        return judged([path.zone_group], "")
+    links = [zone.record if zone.existing else zone.zone for zone in zones]
+    return judged(links, f"“{host}” leads to the endpoint's address in each of the {len(zones)} required zone(s).")
 
 
 @control(
@@ -202,51 +93,15 @@ def zones_linked(facts: Facts) -> Verdict:
     to the public address. Wanted are the endpoint's own network, those that are peered with it and those that the
     parameters name. A network whose DNS servers all stand in a linked network asks through them and needs no link.
     """
-    found = endpoint_in_use(facts)
-    if isinstance(found, Verdict):
-        return found
-    connection, endpoint = found
-    own = network_of(endpoint.text("properties.subnet.id"))
-    linked: dict[str, set[str]] = {}
-    unread: Reading | None = None
-    for each in _candidates(facts, connection):
-        links = [held for held in (linked_networks(facts, zone) for zone in each.zones) if held is not None]
-        if not links and each.unread is None:
-            return fails(f"{_no_zone(each.name)} that a network could be linked to.")
-        linked[each.name] = set().union(*links)
-        unread = unread or each.unread
-    if not linked:
-        return not_assessed(_UNTOLD)
-    verdict = _networks_linked(facts, own, linked)
-    if unread is not None and verdict.status is Status.FAIL:
-        raise NotCollectedError(unread)
-    return verdict
-
-
-def _networks_linked(facts: Facts, own: str, linked: dict[str, set[str]]) -> Verdict:
-    wrong = _unlinked(facts, own, linked)
-    if wrong:
-        return fails(f"{wrong}, the endpoint's own network.")
-    for consumer in facts.requirements.consumer_vnets:
-        wrong = _unlinked(facts, consumer, linked)
-        if wrong:
-            return fails(f"{wrong}, a consumer network that the parameters name.")
-    network = virtual_network(facts, own)
-    if network is None:
-        return fails(f"The endpoint's network “{name_of(own)}” does not exist.")
-    peered = peered_networks(network)
-    for consumer in peered:
-        wrong = _unlinked(facts, consumer, linked)
-        if wrong:
-            return fails(f"{wrong}, which is peered with the endpoint's network.")
-    count = len({each.lower() for each in (own, *peered, *facts.requirements.consumer_vnets)})
-    return passes(
-        f"The {len(linked)} required zone(s) resolve in {count} network(s): the endpoint's own, the peered, the named."
+    path = path_in_use(facts)
+    if isinstance(path, Verdict):
+        return path
+    zones = path.required_zones
+    if not zones:
+        return judged([path.zone_group], "")
+    links = [link for zone in zones for link in (zone.networks if zone.existing else (zone.zone,))]
+    count = len({link.id.lower() for link in links})
+    whole = (
+        f"The {len(zones)} required zone(s) resolve in {count} network(s): the endpoint's own, the peered, the named."
     )
-
-
-def _unlinked(facts: Facts, network: str, linked: dict[str, set[str]]) -> str:
-    for name, networks in linked.items():
-        if network.lower() not in networks and not asks_through(facts, network, networks):
-            return f"The zone “{name}” is not linked to “{name_of(network)}”"
-    return ""
+    return judged(links, whole)

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from aoai_lib.controls import Verdict, control, fails, not_applicable, passes
-from aoai_lib.facts import Facts, NotCollectedError, View
+from collections.abc import Iterable
+from typing import Final
+
+from aoai_lib.controls import Verdict, breaking, control, fails, not_applicable, not_assessed, passes
+from aoai_lib.facts import Facts, View
 from aoai_lib.frameworks import ai_rmf, atlas, cis, mcsb, nist80053, owasp
 from aoai_lib.model import ABSENT, Kind, Severity
-from aoai_lib.private_link import (
-    APPROVED,
-    ENFORCING,
-    assessed_subscriptions,
-    connection_to,
-    connections,
-    endpoint_of,
-    name_of,
-    private_endpoint,
-    status_of,
-    subnet,
-    subscription_of,
-    targets,
-)
+from aoai_lib.private_link import APPROVED, connection_to, private_endpoint, status_of
+from aoai_lib.private_path import EndpointPath, Link, LinkState, PrivatePath
 
+FAULTS_AT_MOST: Final = 3
+"""Broken links that a reason tells one by one."""
+
+_POLICIES = "virtual_network.properties.subnets[0].properties.privateEndpointNetworkPolicies"
 _STATUS = "account.properties.privateEndpointConnections[0].properties.privateLinkServiceConnectionState.status"
+
+
+def judged(links: Iterable[Link], whole: str) -> Verdict:
+    """Fails with what is wrong with links of the private path, is not assessed for what is unknown, else passes with `whole`."""
+    found = list(links)
+    faults = list(dict.fromkeys(each.sentence for each in found if each.state in (LinkState.BROKEN, LinkState.WEAK)))
+    if faults:
+        more = len(faults) - FAULTS_AT_MOST
+        return fails(" ".join(faults[:FAULTS_AT_MOST]) + (f" And {more} more of the kind." if more > 0 else ""))
+    for link in found:
+        if link.problem is not None:
+            raise link.problem
+        if link.state is LinkState.UNKNOWN:
+            return not_assessed(link.sentence)
+    return passes(whole)
 
 
 @control(
@@ -48,16 +58,12 @@ def connection_approved(facts: Facts) -> Verdict:
     """A private endpoint carries traffic only once its connection is approved on the account. Pending, Rejected and
     Disconnected connections are listed just the same, and their provisioning state says Succeeded.
     """
-    waiting = []
-    for connection in connections(facts):
-        status = status_of(connection)
-        name = name_of(endpoint_of(connection)) or connection.text("name")
-        if status.lower() == APPROVED:
-            return passes(f"The connection of the private endpoint “{name}” is approved.")
-        waiting.append(f"“{name}” is {status or 'without a state'}")
-    if waiting:
-        return fails(f"No private endpoint connection is approved: {', '.join(waiting)}.")
-    return fails("The account has no private endpoint.")
+    links = [path.connection for path in PrivatePath(facts).endpoints]
+    if not links:
+        return fails("The account has no private endpoint.")
+    approved = [link for link in links if link.state is LinkState.OK]
+    unread = [link for link in links if link.state is LinkState.UNKNOWN]
+    return judged(approved[:1] or unread or links, next((link.sentence for link in approved), ""))
 
 
 @control(
@@ -95,47 +101,14 @@ def connections_known(facts: Facts) -> Verdict:
     organisation's. It is in order when the endpoint stands in an assessed or approved subscription, still exists and
     leads to this account.
     """
-    known = {name.lower() for name in (*assessed_subscriptions(facts), *facts.requirements.approved_subscriptions)}
-    count = 0
-    unread: NotCollectedError | None = None
-    for connection in connections(facts):
-        if status_of(connection).lower() != APPROVED:
-            continue
-        count += 1
-        try:
-            wrong = _unknown(facts, endpoint_of(connection), known)
-        except NotCollectedError as missing:
-            # Another connection may be wrong all the same: that one can be told without this answer.
-            unread = unread or missing
-            continue
-        if wrong:
-            return fails(wrong)
-    if unread is not None:
-        raise unread
-    if not count:
+    links = [
+        path.connection if path.connection.state is LinkState.UNKNOWN else path.endpoint
+        for path in PrivatePath(facts).endpoints
+        if path.connection.state is not LinkState.BROKEN
+    ]
+    if not links:
         return not_applicable("The account has no approved private endpoint connection: see NET-05.")
-    return passes(f"Each of the {count} approved connection(s) belongs to a known private endpoint.")
-
-
-def _unknown(facts: Facts, arm_id: str, known: set[str]) -> str:
-    """Why an approved connection's endpoint is none of ours; "" where it is."""
-    if not arm_id:
-        return "An approved connection names no private endpoint, so nobody can say who comes in through it."
-    shown = f"The private endpoint “{name_of(arm_id)}” of an approved connection"
-    if subscription_of(arm_id) not in known:
-        return (
-            f"{shown} stands in the subscription “{subscription_of(arm_id)}”, which is neither assessed nor approved."
-        )
-    endpoint = private_endpoint(facts, arm_id)
-    if endpoint is None:
-        return f"{shown} does not exist any more, yet its connection is still approved."
-    leads_to = list(targets(endpoint))
-    # An alias stands for a service without naming it: only the account's own side can then say where it leads.
-    if any(target.startswith("/") for target in leads_to) and facts.subject.account.lower() not in (
-        target.lower() for target in leads_to
-    ):
-        return f"{shown} leads somewhere else, to “{name_of(leads_to[0])}”."
-    return ""
+    return judged(links, f"Each of the {len(links)} approved connection(s) belongs to a known private endpoint.")
 
 
 def endpoint_in_use(facts: Facts) -> tuple[View, View] | Verdict:
@@ -152,6 +125,12 @@ def endpoint_in_use(facts: Facts) -> tuple[View, View] | Verdict:
     return connection, endpoint
 
 
+def path_in_use(facts: Facts) -> EndpointPath | Verdict:
+    """The private path over the subject, or the verdict on one that carries no traffic."""
+    found = endpoint_in_use(facts)
+    return found if isinstance(found, Verdict) else EndpointPath(facts, found[0])
+
+
 @control(
     "NET-11",
     title="The endpoint's subnet enforces network policies for private endpoints",
@@ -161,9 +140,9 @@ def endpoint_in_use(facts: Facts) -> tuple[View, View] | Verdict:
     remediation="Set privateEndpointNetworkPolicies of the subnet to NetworkSecurityGroupEnabled (or Enabled, for route tables "
     "too), after checking that its security group lets the callers through on port 443.",
     breaks=(
-        {"virtual_network.properties.subnets[0].properties.privateEndpointNetworkPolicies": "Disabled"},
-        {"virtual_network.properties.subnets[0].properties.privateEndpointNetworkPolicies": "RouteTableEnabled"},
-        {"virtual_network.properties.subnets[0].properties.privateEndpointNetworkPolicies": ABSENT},
+        breaking({_POLICIES: "Disabled"}, "NET-13"),
+        breaking({_POLICIES: "RouteTableEnabled"}, "NET-13"),
+        breaking({_POLICIES: ABSENT}, "NET-13"),
     ),
 )
 def network_policies_enforced(facts: Facts) -> Verdict:
@@ -171,17 +150,8 @@ def network_policies_enforced(facts: Facts) -> Verdict:
     everything that can route to the endpoint's address reaches it, whatever NET-12 and NET-13 find written in the rules.
     A subnet that doesn't carry the property does not enforce them.
     """
-    found = endpoint_in_use(facts)
-    if isinstance(found, Verdict):
-        return found
-    arm_id = found[1].text("properties.subnet.id")
-    place = subnet(facts, arm_id)
-    if place is None:
-        return fails(f"The subnet “{name_of(arm_id)}” in which the endpoint should stand does not exist.")
-    policies = place.text("properties.privateEndpointNetworkPolicies", "Disabled")
-    if policies.lower() in ENFORCING:
-        return passes(f"The subnet “{name_of(arm_id)}” applies security rules to private endpoints ({policies}).")
-    return fails(
-        f"The subnet “{name_of(arm_id)}” applies no security rules to private endpoints ({policies}), so rules written "
-        "for it protect nothing."
-    )
+    path = path_in_use(facts)
+    if isinstance(path, Verdict):
+        return path
+    links = [path.subnet, path.policies] if path.subnet.state is LinkState.OK else [path.subnet]
+    return judged(links, path.policies.sentence)

@@ -59,7 +59,22 @@ class Perimeter:
     ranges: tuple[str, ...]
 
 
+NOT_OFFERED: Final = frozenset(
+    {
+        "MissingSubscriptionRegistration",
+        "SubscriptionNotRegisteredForFeature",
+        "InvalidResourceType",
+        "NoRegisteredProviderFound",
+    }
+)
+"""Codes by which Resource Manager says that a subscription or a cloud doesn't have perimeters: then none is associated."""
+
+
 def perimeters_of(facts: Facts) -> Iterator[Perimeter]:
+    reading = facts.snapshot.reading("network_security_perimeters", facts.subject.account)
+    if reading.is_gone or reading.code in NOT_OFFERED:
+        facts.record("network_security_perimeters", ABSENT, reading)
+        return
     for found in facts.of_account("network_security_perimeters").each():
         mode = found.text("properties.resourceAssociation.accessMode")
         state = found.text("properties.provisioningState", "Succeeded")
@@ -74,18 +89,19 @@ def perimeters_of(facts: Facts) -> Iterator[Perimeter]:
         yield Perimeter(name, mode, enforced, tuple(ranges))
 
 
-def in_force(facts: Facts) -> tuple[list[Perimeter], NotCollectedError | None]:
-    """Perimeters that decide in the account's place, and why they could not be read where that is so."""
+def associated(facts: Facts) -> tuple[list[Perimeter], NotCollectedError | None]:
+    """The account's perimeters, and why they could not be read where that is so. Each lets in whom its rules name: one in
+    Learning mode does so besides the account's own rules, an enforced one in their place."""
     try:
-        return [each for each in perimeters_of(facts) if each.enforced], None
+        return list(perimeters_of(facts)), None
     except NotCollectedError as missing:
         # Public access that is on stays a finding without this answer, so the caller decides what it is worth.
         return [], missing
 
 
 def was_asked(missing: NotCollectedError) -> bool:
-    """Whether the perimeter was asked for and not told: an old recording and a cloud without the feature are neither."""
-    return missing.reading.state not in (State.NOT_COLLECTED, State.NOT_FOUND)
+    """Whether the perimeter was asked for and not told: in an old recording it was not."""
+    return missing.reading.state is not State.NOT_COLLECTED
 
 
 @control(

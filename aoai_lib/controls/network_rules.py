@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aoai_lib.controls import Verdict, control, fails, not_applicable, not_assessed, passes
+from aoai_lib.controls import Verdict, breaking, control, fails, not_applicable, not_assessed, passes
+from aoai_lib.controls.network_endpoints import judged
 from aoai_lib.controls.network_perimeters import (
     PUBLIC_ACCESS,
     NoRangeError,
     address_range,
-    in_force,
+    associated,
     is_internet,
     lies_in,
     was_asked,
 )
-from aoai_lib.facts import Facts, NotCollectedError, View
+from aoai_lib.facts import Facts, NotCollectedError, UnexpectedShapeError, View
 from aoai_lib.frameworks import ai_rmf, mcsb, nist80053
 from aoai_lib.model import Kind, Severity
 from aoai_lib.private_link import name_of, network_of, subnet
+from aoai_lib.private_path.links import Link, broken, ok, unknown
 
 _HUB = "/subscriptions/7d1f8c52-64ab-4b3e-8f05-91c2d3e4a502/resourceGroups/rg-network/providers/Microsoft.Network/virtualNetworks"
 
@@ -26,7 +28,7 @@ def _let_in(facts: Facts) -> Iterator[tuple[str, str]]:
     """Address ranges that are let in, each with what lets it in. The account's own rules count though they may be dormant."""
     for rule in facts.account.each("properties.networkAcls.ipRules"):
         yield "The IP rule", rule.text("value")
-    perimeters, missing = in_force(facts)
+    perimeters, missing = associated(facts)
     for perimeter in perimeters:
         for text in perimeter.ranges:
             yield f"The perimeter “{perimeter.name}” with its rule", text
@@ -46,10 +48,14 @@ def _let_in(facts: Facts) -> Iterator[tuple[str, str]]:
         {"account.properties.networkAcls.ipRules[+]": {"value": "0.0.0.0/0"}},
         {"account.properties.networkAcls.ipRules[+]": {"value": "20.0.0.0/8"}},
         {"account.properties.networkAcls.ipRules[+]": {"value": "198.51.100.7"}},
-        {
-            "account.properties.networkAcls.ipRules[+]": {"value": "0.0.0.0/1"},
-            "requirements.approved_source_ranges": ["0.0.0.0/0"],
-        },
+        # Who approves the internet approves nobody, so whatever the security rules let in is not approved either.
+        breaking(
+            {
+                "account.properties.networkAcls.ipRules[+]": {"value": "0.0.0.0/1"},
+                "requirements.approved_source_ranges": ["0.0.0.0/0"],
+            },
+            "NET-13",
+        ),
     ),
 )
 def ip_rules_approved(facts: Facts) -> Verdict:
@@ -57,7 +63,7 @@ def ip_rules_approved(facts: Facts) -> Verdict:
     approved; one wider than a /8 (IPv6: /24) never is, whoever approved it. Rules are judged while public access is off
     too: they come to life the moment that somebody switches it on.
 
-    The inbound address rules of an enforced network security perimeter are held to the same.
+    The inbound address rules of a network security perimeter are held to the same, in any mode: they let in whom they name.
     """
     try:
         approved = [address_range(text) for text in facts.requirements.approved_source_ranges]
@@ -102,29 +108,27 @@ def subnet_rules_effective(facts: Facts) -> Verdict:
     address and is refused. A rule whose subnet is gone lets in whoever makes one of the same name again.
     Not applicable where the firewall has no such rule.
     """
-    count = 0
-    unread: NotCollectedError | None = None
-    for rule in facts.account.each("properties.networkAcls.virtualNetworkRules"):
-        count += 1
-        arm_id = rule.text("id")
-        shown = f"“{name_of(network_of(arm_id))}/{name_of(arm_id)}”"
-        try:
-            found = subnet(facts, arm_id)
-        except NotCollectedError as missing:
-            # Another rule may be wrong all the same: that one can be told without this answer.
-            unread = unread or missing
-            continue
-        if found is None:
-            return fails(f"The firewall lets in the subnet {shown}, which does not exist.")
-        if not _has_service_endpoint(found):
-            return fails(
-                f"The firewall lets in the subnet {shown}, which has no service endpoint for Cognitive Services."
-            )
-    if unread is not None:
-        raise unread
-    if not count:
+    links = [_link(facts, rule) for rule in facts.account.each("properties.networkAcls.virtualNetworkRules")]
+    if not links:
         return not_applicable("The firewall has no rule for a subnet.")
-    return passes(f"Each of the {count} subnet rule(s) names a subnet that exists and has the service endpoint.")
+    return judged(
+        links, f"Each of the {len(links)} subnet rule(s) names a subnet that exists and has the service endpoint."
+    )
+
+
+def _link(facts: Facts, rule: View) -> Link:
+    try:
+        arm_id = rule.text("id")
+        name = f"{name_of(network_of(arm_id))}/{name_of(arm_id)}"
+        found = subnet(facts, arm_id)
+        if found is None:
+            return broken("subnet_rule", name, f"The firewall lets in the subnet “{name}”, which does not exist.")
+        if not _has_service_endpoint(found):
+            told = f"The firewall lets in the subnet “{name}”, which has no service endpoint for Cognitive Services."
+            return broken("subnet_rule", name, told)
+    except (NotCollectedError, UnexpectedShapeError) as problem:
+        return unknown("subnet_rule", "", problem)
+    return ok("subnet_rule", name, f"The subnet “{name}” exists and has the service endpoint.")
 
 
 def _has_service_endpoint(found: View) -> bool:

@@ -1,49 +1,64 @@
-"""The private path as a picture: a chain of boxes from the account to the networks that resolve it, the broken link marked."""
+"""The private path as a picture: boxes from the account to the networks that call it, each wrong one with its number and sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from aoai_lib.private_path import EndpointPath, Link, LinkState, PrivatePath
+from aoai_lib.private_path import EndpointPath, Link, LinkState, PrivatePath, ZonePath
 from aoai_lib.report.figure import Figure, Tone, draw_named, wrapped
 from aoai_lib.report.text import visible, words
 
-BOX_WIDTH: Final = 166
-BOX_HEIGHT: Final = 46
-_STEP: Final = BOX_WIDTH + 26
-_ROW: Final = BOX_HEIGHT + 14
-_INDENT: Final = 28
-_LETTERS: Final = 23
-_WIDEST: Final = 6
-"""Boxes in a row; what does not fit goes into the next."""
+BOX_WIDTH: Final = 128
+_COLUMNS: Final = 7
+_STEP: Final = BOX_WIDTH + 18
+_LETTERS: Final = 17
+_LINE: Final = 14
+_WIDTH: Final = 16 + _COLUMNS * _STEP - 18
+_PARTS: Final = re.compile(rf"[^-._/]{{0,{_LETTERS - 1}}}[-._/]|[^-._/]{{1,{_LETTERS}}}")
+_MOST_LETTERS: Final = 260
+"""Longer than any name in Azure: the longest, a zone's, has 253."""
+ENDPOINTS_AT_MOST: Final = 8
+NETWORKS_AT_MOST: Final = 12
 
-_TONES: Final = {LinkState.OK: Tone.GOOD, LinkState.BROKEN: Tone.BAD, LinkState.UNKNOWN: Tone.UNKNOWN}
-_SIGNS: Final = {LinkState.OK: "✓", LinkState.BROKEN: "✗", LinkState.UNKNOWN: "?"}
-_STATES: Final = {LinkState.OK: "is whole", LinkState.BROKEN: "has faults", LinkState.UNKNOWN: "is not fully known"}
+_TONES: Final = {
+    LinkState.OK: Tone.GOOD,
+    LinkState.WEAK: Tone.WEAK,
+    LinkState.UNKNOWN: Tone.UNKNOWN,
+    LinkState.BROKEN: Tone.BAD,
+}
+_MARKS: Final = {LinkState.OK: "✓", LinkState.WEAK: "!", LinkState.UNKNOWN: "?", LinkState.BROKEN: "✗"}
+_STATES: Final = {
+    LinkState.OK: "is whole",
+    LinkState.WEAK: "is whole, and less protected than it should be",
+    LinkState.UNKNOWN: "is not fully known",
+    LinkState.BROKEN: "is broken",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A link as it is drawn."""
+    """A link as it is drawn: what it is, its name in as many lines as it takes, its mark with the number of its sentence."""
 
     x: int
     y: int
+    height: int
     kind: str
-    name: str
-    sign: str
+    lines: tuple[str, ...]
+    mark: str
     tone: Tone
     tip: str
 
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """What joins two boxes; (x, y) is its middle."""
+    """What joins two boxes; (x, y) is its tip."""
 
     path: str
-    x: float
-    y: float
+    x: int
+    y: int
     tone: Tone
 
 
@@ -51,7 +66,6 @@ class Arrow:
 class Line:
     """Text outside the boxes."""
 
-    x: int
     y: int
     text: str
     strong: bool = False
@@ -59,101 +73,122 @@ class Line:
 
 @dataclass
 class Drawing:
-    """Boxes, arrows and lines laid out from the top down."""
+    """Boxes, arrows and lines laid out from the top down. `told` says the same in words."""
 
-    y: int = 34
-    right: int = 600
+    title: str
+    y: int = 14
     boxes: list[Box] = field(default_factory=list)
     arrows: list[Arrow] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    faults: dict[tuple[LinkState, str], int] = field(default_factory=dict)
 
-    def chain(self, links: Sequence[Link], indent: int = 0) -> None:
-        """A row of boxes joined by arrows, broken into further rows where it is too long."""
-        for start in range(0, len(links), _WIDEST):
-            for place, link in enumerate(links[start : start + _WIDEST]):
-                x = 8 + indent + place * _STEP + (_INDENT if start else 0)
-                self.boxes.append(_box(link, x, self.y))
-                self.right = max(self.right, x + BOX_WIDTH + 10)
-                if place or start:
-                    self._arrow(x, link)
-            self.y += _ROW
-
-    def _arrow(self, x: int, link: Link) -> None:
-        start, end, middle = x - 24, x - 3, self.y + BOX_HEIGHT / 2
-        path = f"M {start} {middle} H {end} M {end - 5} {middle - 4} L {end} {middle} L {end - 5} {middle + 4}"
-        self.arrows.append(Arrow(path, (start + end) / 2, middle - 5, _TONES[link.state]))
-
-    def write(self, text: str, *, strong: bool = False, indent: int = 0) -> None:
+    def write(self, text: str, *, strong: bool = False) -> None:
         """A line of text, wrapped."""
-        for part in wrapped([text], 1160 - indent):
-            self.lines.append(Line(8 + indent, self.y + 12, part, strong))
-            self.right = max(self.right, 16 + indent + int(len(part) * 6.4))
+        self.told.append(text)
+        for part in wrapped([text], _WIDTH - 24):
+            self.lines.append(Line(self.y + 12, part, strong))
             self.y += 17
 
-    def account(self, path: PrivatePath) -> None:
-        """One account: its state, a row for each connection and each zone, and what is wrong in words."""
-        heading = f"{path.account.name}: the private path {_STATES[path.state]}"
-        self.write(heading, strong=True)
-        self.told.append(heading)
-        self.y += 4
-        if not path.endpoints:
-            self.chain(
-                [path.account, Link("endpoint", "none", LinkState.BROKEN, "The account has no private endpoint.")]
-            )
-        for endpoint in path.endpoints:
-            self._endpoint(path.account, endpoint)
-        self._explain(path)
-        self.y += 14
+    def row(self, chain: Sequence[Link], beside: Sequence[Link] = (), column: int = 0) -> None:
+        """Boxes from a column on, joined by arrows, and then those that stand beside each other, in as many rows as they take."""
+        self.told.append(
+            ", ".join(f"{words(each.kind)} {_name(each)} {_MARKS[each.state]}" for each in (*chain, *beside))
+        )
+        top, first, at = self.y, column + len(chain), column
+        for place, link in enumerate((*chain, *beside)):
+            if at == _COLUMNS:
+                at, top = first, self.y
+            box = self._box(link, 8 + at * _STEP, top)
+            if place and place <= len(chain):
+                self.arrows.append(Arrow(f"M {box.x - 17} {top + 20} H {box.x - 2}", box.x - 2, top + 20, box.tone))
+            at, self.y = at + 1, max(self.y, top + box.height + 10)
 
-    def _endpoint(self, account: Link, endpoint: EndpointPath) -> None:
+    def _box(self, link: Link, x: int, y: int) -> Box:
+        mark = _MARKS[link.state]
+        if link.state is not LinkState.OK:
+            mark += f" {self.faults.setdefault((link.state, link.sentence), len(self.faults) + 1)}"
+        lines = folded(_name(link))
+        box = Box(x, y, 28 + _LINE * len(lines), words(link.kind), lines, mark, _TONES[link.state], link.sentence)
+        self.boxes.append(box)
+        return box
+
+    def endpoint(self, account: Link, path: EndpointPath) -> None:
         """The way of the traffic in one row, then the way of the names: the zone group, and a row for each zone."""
-        named = [link for link in endpoint.chain if link.kind == "zone_group"]
-        self.chain([account, *(link for link in endpoint.chain if link.kind != "zone_group")])
-        if named and not endpoint.zones:
-            self.chain(named, indent=_INDENT)
-        for place, zone in enumerate(endpoint.zones):
-            if place == 0 or not named:
-                self.chain([*named, *zone.links], indent=_INDENT)
+        group = [link for link in path.chain if link.kind == "zone_group"]
+        self.row([account, *(link for link in path.chain if link.kind != "zone_group")])
+        if group and not path.zones:
+            self.row(group)
+        foot = self.y
+        for place, zone in enumerate(path.zones):
+            chain = [zone.zone, zone.record] if zone.existing else [zone.zone]
+            beside = _networks(zone) if zone.existing else []
+            if place:
+                x, y = 8 + _STEP, self.y + 20
+                self.arrows.append(Arrow(f"M {x - 9} {foot + 20} V {y} H {x - 2}", x - 2, y, _TONES[zone.zone.state]))
+                self.row(chain, beside, column=1)
             else:
-                self.chain(zone.links, indent=_INDENT + _STEP)
+                self.row([*group, *chain], beside)
 
-    def _explain(self, path: PrivatePath) -> None:
-        links = [path.account, *(link for endpoint in path.endpoints for link in endpoint.links)]
-        faults = list(dict.fromkeys((link.state, link.sentence) for link in links if link.state is not LinkState.OK))
-        if not path.endpoints and path.account.state is LinkState.OK:
-            faults.append((LinkState.BROKEN, "The account has no private endpoint."))
-        for state, sentence in faults:
-            self.write(f"{_SIGNS[state]} {sentence}")
-            self.told.append(f"{_SIGNS[state]} {sentence}")
+    def explain(self) -> None:
+        """The sentences of the marks since the last time."""
+        for (state, sentence), number in self.faults.items():
+            self.write(f"{_MARKS[state]} {number}  {sentence}")
+        self.faults.clear()
+        self.y += 8
 
-    def figure(self, title: str) -> Figure:
+    def figure(self) -> Figure:
         """Everything drawn so far."""
-        values = {
-            "title": title,
-            "told": " ".join(self.told),
-            "boxes": self.boxes,
-            "arrows": self.arrows,
-            "lines": self.lines,
-            "width": self.right,
-            "height": self.y + 4,
-            "box_width": BOX_WIDTH,
-            "box_height": BOX_HEIGHT,
-        }
-        return Figure(draw_named("path.svg.j2", values), "\n".join(visible(each) for each in [title, *self.told]))
+        values = {"drawing": self, "width": _WIDTH, "height": self.y + 4, "box_width": BOX_WIDTH, "line": _LINE}
+        return Figure(draw_named("path.svg.j2", values), "\n".join(visible(each) for each in self.told))
 
 
-def _box(link: Link, x: int, y: int) -> Box:
-    name = visible(link.name or words(link.kind), 200)
-    short = name if len(name) <= _LETTERS else f"{name[:12]}…{name[12 - _LETTERS :]}"
-    return Box(x, y, words(link.kind), short, _SIGNS[link.state], _TONES[link.state], link.sentence)
+def _name(link: Link) -> str:
+    return visible(link.name or words(link.kind), _MOST_LETTERS)
 
 
-def draw_paths(paths: Iterable[PrivatePath], title: str, note: str = "") -> Figure:
-    """The private paths of some accounts, below each other."""
-    drawing = Drawing()
-    for path in paths:
-        drawing.account(path)
-    if note:
-        drawing.write(note)
-    return drawing.figure(title)
+def _networks(zone: ZonePath) -> list[Link]:
+    """The networks of a zone, the wrong ones first, as many as a picture bears."""
+    order = list(reversed(LinkState))
+    links = sorted(zone.networks, key=lambda link: order.index(link.state))
+    more = links[NETWORKS_AT_MOST:]
+    rest = (
+        Link("networks", f"{len(more)} more", more[0].state, f"{len(more)} more networks are not drawn.")
+        if more
+        else None
+    )
+    return [*links[:NETWORKS_AT_MOST], *([rest] if rest else [])]
+
+
+def folded(name: str) -> tuple[str, ...]:
+    """A name in lines that fit into a box: broken at spaces, a longer word after its separators or else anywhere, never cut."""
+    lines = [""]
+    for word in re.findall(r" |[^ ]+", name):
+        for part in [word] if len(word) <= _LETTERS else _PARTS.findall(word):
+            if len(lines[-1]) + len(part) > _LETTERS:
+                lines.append("")
+            lines[-1] += part
+    return tuple(line.strip() for line in lines)
+
+
+def draw_path(path: PrivatePath) -> Figure:
+    """The private path of one account: a block of rows for each of its connections, the worst first."""
+    title = f"{path.name}: the private path {_STATES[path.state]}"
+    drawing = Drawing(title)
+    drawing.write(title, strong=True)
+    worst_first = sorted(path.shown, key=lambda each: list(reversed(LinkState)).index(each.state))
+    for endpoint in worst_first[:ENDPOINTS_AT_MOST]:
+        if len(worst_first) > 1:
+            drawing.y += 2
+            drawing.write(
+                f"The way over {_name(Link('endpoint', endpoint.name, endpoint.state, ''))} {_STATES[endpoint.state]}."
+            )
+        drawing.y += 4
+        drawing.endpoint(path.account, endpoint)
+        drawing.explain()
+    if path.nothing is not None:
+        drawing.row([path.account, path.nothing])
+        drawing.explain()
+    if len(worst_first) > ENDPOINTS_AT_MOST:
+        drawing.write(f"{len(worst_first) - ENDPOINTS_AT_MOST} more connections are not drawn.")
+    return drawing.figure()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aoai_lib.model import Severity, Status
 from aoai_lib.private_path import LinkState, private_path
 from aoai_lib.report import matrices
-from aoai_lib.report.drawing import draw_paths
+from aoai_lib.report.drawing import draw_path
 from aoai_lib.report.figure import Bar, Bars, Figure, Tone
 from aoai_lib.report.tables import PHASE_TITLES, declared
 from aoai_lib.report.text import words
@@ -21,26 +21,23 @@ DRAWN_AT_MOST: Final = 12
 
 _ORDER: Final = (Status.FAIL, Status.NOT_ASSESSED, Status.PASS, Status.NOT_APPLICABLE)
 _PARTS: Final = tuple(zip(map(words, _ORDER), (Tone.BAD, Tone.UNKNOWN, Tone.GOOD, Tone.NONE), strict=True))
-_WORST_PATH: Final = (LinkState.BROKEN, LinkState.UNKNOWN, LinkState.OK)
 
 
 class Gallery:
-    """Several pictures shown below each other, one for each account."""
+    """Several pictures shown below each other, one for each account. `note` follows them, or stands in their place."""
 
-    def __init__(self, figures: Iterable[Figure], empty: str) -> None:
+    def __init__(self, figures: Iterable[Figure], note: str) -> None:
         self.figures = list(figures)
-        self._empty = empty
+        self._shown = [*self.figures, *([note] if note else [])]
 
     def __repr__(self) -> str:
-        return "\n\n".join(map(str, self.figures)) or self._empty
+        return "\n\n".join(map(str, self._shown))
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        if not self.figures:
-            display(self._empty)  # type: ignore[no-untyped-call]
-        for figure in self.figures:
-            display(figure)  # type: ignore[no-untyped-call]
+        for each in self._shown:
+            display(each)  # type: ignore[no-untyped-call]
 
 
 def by_severity(run: Run) -> Figure:
@@ -62,23 +59,30 @@ def _bars(title: str, labels: list[tuple[str, Any]], pairs: list[tuple[Any, Stat
     return Bars(title, _PARTS, bars).draw()
 
 
-def private_paths(run: Run) -> Figure:
-    """The private path of every account, broken ones first."""
+def private_paths(run: Run) -> Gallery:
+    """The private path of each account, broken ones first, and a line for those that are not drawn."""
+    order = list(reversed(LinkState))
     paths = [private_path(run.snapshot, account) for account in matrices.accounts_of(run)]
-    paths.sort(key=lambda path: _WORST_PATH.index(path.state))
-    more = len(paths) - DRAWN_AT_MOST
-    note = f"{more} more accounts are not drawn; the table of findings has them." if more > 0 else ""
-    title = "The private path to each account" if paths else "No account could be read, so no private path is known"
-    return draw_paths(paths[:DRAWN_AT_MOST], title, note)
+    paths.sort(key=lambda path: order.index(path.state))
+    return Gallery(map(draw_path, paths[:DRAWN_AT_MOST]), _left_out(len(paths)))
+
+
+def _left_out(count: int) -> str:
+    """What is said below pictures of so many accounts."""
+    if count > DRAWN_AT_MOST:
+        return f"{count - DRAWN_AT_MOST} more accounts are not drawn; the table of findings has them."
+    return "" if count else "No account could be read."
 
 
 def access(run: Run) -> Gallery:
     """The access matrix of each account."""
-    accounts = matrices.accounts_of(run)[:DRAWN_AT_MOST]
-    return Gallery((matrices.access_figure(run, each) for each in accounts), "No account could be read.")
+    accounts = matrices.accounts_of(run)
+    drawn = (matrices.access_figure(run, each) for each in accounts[:DRAWN_AT_MOST])
+    return Gallery(drawn, _left_out(len(accounts)))
 
 
 def guardrails(run: Run) -> Gallery:
     """The guardrail matrix of each account."""
-    accounts = matrices.accounts_of(run)[:DRAWN_AT_MOST]
-    return Gallery((matrices.guardrail_figure(run, each) for each in accounts), "No account could be read.")
+    accounts = matrices.accounts_of(run)
+    drawn = (matrices.guardrail_figure(run, each) for each in accounts[:DRAWN_AT_MOST])
+    return Gallery(drawn, _left_out(len(accounts)))

@@ -140,7 +140,7 @@ def _chapters(run: Run, document: Document, listed: set[str]) -> list[Chapter]:
 
 def _pictures(run: Run, phase: Phase) -> Sequence[Figure]:
     if phase is Phase.NETWORK:
-        return [figures.private_paths(run)]
+        return figures.private_paths(run).figures
     if phase is Phase.IDENTITY:
         return figures.access(run).figures
     return figures.guardrails(run).figures if phase is Phase.CONTENT else []
