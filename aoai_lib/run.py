@@ -52,11 +52,11 @@ class Chapter:
 
 
 FLEET: Final = "06_fleet_overview"
-EVERYTHING: Final = ("network", "identity", "content", "monitoring", "governance")
+EVERYTHING: Final = ("network", "identity", "usage", "content", "monitoring", "governance")
 CHAPTERS: Final = (
     Chapter("00_scope", "Scope", (Phase.GOVERNANCE,), ("governance",)),
     Chapter("01_network_isolation", "Network isolation", (Phase.NETWORK,), ("network",)),
-    Chapter("02_identity_access", "Identity and access", (Phase.IDENTITY,), ("identity",)),
+    Chapter("02_identity_access", "Identity and access", (Phase.IDENTITY,), ("identity", "usage")),
     Chapter("03_content_safety", "Content safety", (Phase.CONTENT,), ("content",)),
     Chapter("04_operational_monitoring", "Operational monitoring", (Phase.MONITORING,), ("monitoring",)),
     Chapter("05_validation_checklist", "Validation checklist", tuple(Phase), EVERYTHING),
@@ -191,12 +191,14 @@ def collect(
     from aoai_lib.azure.clients import Azure
     from aoai_lib.collect.snapshot import Collector
 
+    days = parameters.evidence_days
     if recording is not None:
         cloud = clouds.find("public" if parameters.cloud == "lab" else parameters.cloud)
-        azure = Azure(cloud, credentials.NoCredential(), evidence, recording=recording)
+        azure = Azure(cloud, credentials.NoCredential(), evidence, recording=recording, evidence_days=days)
     else:
         cloud = clouds.find(parameters.cloud)
-        azure = Azure(cloud, credentials.choose(parameters.credential, cloud, parameters.tenant_id), evidence)
+        credential = credentials.choose(parameters.credential, cloud, parameters.tenant_id)
+        azure = Azure(cloud, credential, evidence, evidence_days=days)
     try:
         collector = Collector(azure, parameters, progress) if progress else Collector(azure, parameters)
         return collector.collect(reads)

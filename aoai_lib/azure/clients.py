@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -24,9 +24,11 @@ from aoai_lib.azure.answers import AnswerShapePolicy
 from aoai_lib.azure.clouds import Cloud
 from aoai_lib.azure.credentials import who
 from aoai_lib.azure.graph import Graph
-from aoai_lib.azure.permission import ReadOnlyPolicy
+from aoai_lib.azure.logs import Logs
+from aoai_lib.azure.permission import ReadOnlyPolicy, WriteRefusedError
 from aoai_lib.azure.recording import RecordingPolicy
 from aoai_lib.azure.replay import Recording, ReplayAdapter
+from aoai_lib.azure.writing import CallError, PlannedWrite, PlannedWritesPolicy, explained, send
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.model import Json
 
@@ -55,9 +57,18 @@ class Azure:
     """One tenant's Azure: typed clients by subscription, and `arm` for what the SDKs lack. Safe for threads."""
 
     def __init__(
-        self, cloud: Cloud, credential: TokenCredential, evidence: Evidence, *, recording: Recording | None = None
+        self,
+        cloud: Cloud,
+        credential: TokenCredential,
+        evidence: Evidence,
+        *,
+        recording: Recording | None = None,
+        planned: PlannedWritesPolicy | None = None,
+        evidence_days: int = 30,
     ) -> None:
         self.cloud = cloud
+        self.evidence_days = evidence_days
+        self._planned = planned
         self.evidence = evidence
         self.recording = recording
         self._credential = credential
@@ -79,7 +90,7 @@ class Azure:
         return [
             RequestIdPolicy(),
             UserAgentPolicy(sdk_moniker="aoai-playbook"),
-            ReadOnlyPolicy(),
+            self._planned or ReadOnlyPolicy(),
             AnswerShapePolicy(),
             ContentDecodePolicy(),
             retry,
@@ -159,6 +170,15 @@ class Azure:
         cloud = self.cloud
         return self._client("graph", "", lambda: Graph(cloud.graph, self.policies(cloud.graph_scope), self._transport))
 
+    def logs(self) -> Logs:
+        """Log Analytics workspaces, looked back on for `evidence_days`."""
+        cloud = self.cloud
+        return self._client(
+            "logs",
+            "",
+            lambda: Logs(cloud.logs, self.evidence_days, self.policies(cloud.logs_scope), self._transport),
+        )
+
     @property
     def _arm(self) -> ARMPipelineClient[Any, Any]:
         return self._client("arm", "", lambda: ARMPipelineClient(**self._options()))
@@ -170,6 +190,26 @@ class Azure:
         )
         response.raise_for_status()
         return response.json()
+
+    def write(self, request: PlannedWrite, headers: Mapping[str, str]) -> Json:
+        """Send one planned write and follow its operation to the end; what the service answers last.
+
+        Raises `CallError`, `UnfinishedOperationError`, and `WriteRefusedError` from an `Azure` that may not write.
+        """
+        if self._planned is None:
+            raise WriteRefusedError(f"An assessment only reads: {request.method} {request.path} was not sent.")
+        with self._planned.allowing(request), explained(request.method, request.path):
+            return send(self._arm, self.cloud.arm, request, headers)
+
+    def state(self, path: str, api_version: str) -> Json:
+        """A resource as it is now, None where there is none. Raises `CallError`, also for a subscription that can't be seen."""
+        try:
+            with explained("GET", path):
+                return self.get(path, api_version)
+        except CallError as problem:
+            if problem.status == 404 and problem.code != "SubscriptionNotFound":
+                return None
+            raise
 
     def list(self, path: str, api_version: str) -> ItemPaged[Json]:
         """A paged list that the SDKs don't cover. Links are followed untouched; absent, null and empty ones end it."""

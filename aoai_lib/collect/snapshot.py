@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from itertools import groupby
 
 from aoai_lib.azure.clients import CONCURRENCY, Azure
 from aoai_lib.collect import EACH_SUBSCRIPTION, Readings, Source, group_of, name_of, sources, subscription_of
+from aoai_lib.collect.clock import service_clock
 from aoai_lib.collect.reader import read
 from aoai_lib.collect.scope import ACCOUNTS, SUBSCRIPTIONS, serves_models
-from aoai_lib.evidence.store import Evidence
 from aoai_lib.model import Json, NothingToAssessError, Reading, Snapshot, State
 from aoai_lib.parameters import Parameters
 
@@ -52,11 +50,12 @@ class Collector:
             tenant=parameters.tenant,
             tenant_id=parameters.tenant_id or self._tenant_id(),
             cloud=parameters.cloud,
-            as_of=_service_clock(self.azure.evidence),
+            as_of=service_clock(self.azure.evidence),
             profile=parameters.profile,
             requirements=parameters.requirements,
             readings=self.readings,
             caller=caller,
+            evidence_days=self.azure.evidence_days,
         )
 
     def _keep(self, reading: Reading, source: Source | None = None) -> None:
@@ -164,19 +163,3 @@ class Collector:
         if reading.state is not State.COLLECTED or serves_models(reading.value):
             self._keep(reading)
             found[account.lower()] = account
-
-
-def _service_clock(evidence: Evidence) -> str:
-    """When the reading began by the service's own clock: the `Date` of its first answer, else our own."""
-    for exchange in evidence.exchanges:
-        if "date" in exchange.headers:
-            try:
-                moment = parsedate_to_datetime(exchange.headers["date"])
-            except ValueError:
-                continue
-            return _utc(moment)
-    return _utc(datetime.now(UTC))
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

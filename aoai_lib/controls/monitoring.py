@@ -21,8 +21,8 @@ _LOGGED: Final = (
 )
 _SETTING: Final = "diagnostic_settings[0].properties"
 _ACTIVITY: Final = "subscription_diagnostic_settings[0].properties"
-_BLIND: Final = ("MON-07", "MON-10")
-"""The alerts that read the account's logs fail with the logs."""
+_BLIND: Final = ("MON-07", "MON-10", "IAM-15")
+"""The alerts that read the account's logs fail with the logs, and refused callers are seen no more."""
 
 
 def _names(workspaces: Mapping[str, set[str]]) -> str:

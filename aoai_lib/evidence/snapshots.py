@@ -22,6 +22,7 @@ def dump(snapshot: Snapshot) -> dict[str, Json]:
         "caller": dict(snapshot.caller),
         "as_of": snapshot.as_of,
         "profile": snapshot.profile,
+        "evidence_days": snapshot.evidence_days,
         "requirements": snapshot.requirements.model_dump(mode="json"),
         "readings": [asdict(reading) for reading in snapshot.readings.values()],
     }
@@ -41,6 +42,7 @@ def load(document: Json) -> Snapshot:
             profile=document["profile"],
             requirements=Requirements.model_validate(document["requirements"]),
             caller=document["caller"],
+            evidence_days=document.get("evidence_days", 30),
             readings={(reading.source, reading.scope.lower()): reading for reading in readings},
         )
     except (KeyError, TypeError, ValueError, ValidationError) as problem:

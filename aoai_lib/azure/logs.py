@@ -1,0 +1,50 @@
+"""Log Analytics: questions in KQL, put to a workspace. Query API v1.
+
+They are sent as GET, which the API takes beside POST (Microsoft Learn, "Request format for the Azure Monitor Logs query API",
+2026-08). So the question is part of the address, and evidence and replay hold it with its answer. That asks for short
+questions: keep an address below `LONGEST`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from azure.core import PipelineClient
+from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.core.rest import HttpRequest
+
+from aoai_lib.model import Json
+
+if TYPE_CHECKING:
+    from azure.core.pipeline.transport import RequestsTransport
+
+LONGEST: Final = 2048
+"""Characters of an address that every server on the way takes."""
+
+_PATIENCE: Final = 200
+"""Seconds to wait for an answer: the service gives a query three minutes, then it answers 504."""
+
+
+class Logs:
+    """The workspaces that the credential may query, looked back on for so many days."""
+
+    def __init__(self, endpoint: str, days: int, policies: Sequence[Any], transport: RequestsTransport) -> None:
+        self._endpoint = endpoint
+        self._days = days
+        self._client: PipelineClient[Any, Any] = PipelineClient(endpoint, policies=policies, transport=transport)
+
+    def query(self, workspace: str, question: str) -> Json:
+        """What a workspace, named by its customer id (a GUID), answers: `tables`, and `error` where they are not whole.
+
+        Raises azure-core's errors. A token that is refused is one of them and not the end of a run: Resource Manager's tokens
+        are another matter.
+        """
+        asked = {"query": question, "timespan": f"P{self._days}D"}
+        request = HttpRequest("GET", f"{self._endpoint}/workspaces/{workspace}/query", params=asked)
+        try:
+            response = self._client.send_request(request, read_timeout=_PATIENCE)
+        except ClientAuthenticationError as problem:
+            raise AzureError(f"No token for Log Analytics: {problem.message}") from problem
+        response.raise_for_status()
+        return response.json()
