@@ -176,6 +176,7 @@ def draw_path(path: PrivatePath) -> Figure:
     title = f"{path.name}: the private path {_STATES[path.state]}"
     drawing = Drawing(title)
     drawing.write(title, strong=True)
+    drawing.y += 4
     worst_first = sorted(path.shown, key=lambda each: list(reversed(LinkState)).index(each.state))
     for endpoint in worst_first[:ENDPOINTS_AT_MOST]:
         if len(worst_first) > 1:
