@@ -107,16 +107,18 @@ class Workspace:
 
     def __init__(self, guid: str) -> None:
         self.guid = guid.lower()
-        self.tables = {name: dict(table["columns"]) for name, table in catalogue().items()}
+        self.tables = {n: dict(table["columns"]) for n, table in catalogue().items() if not table.get("grows")}
         self._waiting: dict[str, list[Row]] = {}
         self._engine: DuckDBPyConnection | None = None
         self._lock = threading.Lock()
 
     def append(self, table: str, row: Row) -> None:
         """Add a row; TenantId, Type, _ResourceId and _SubscriptionId are filled in where they are missing."""
-        if table not in self.tables:
+        if table not in catalogue():
             raise ValueError(f"the lab holds no log table {table!r}")
         with self._lock:
+            if table not in self.tables:
+                self._begin(table)
             for column in row.keys() - self.tables[table].keys():
                 kind = SUFFIXES.get(column[-2:]) if catalogue()[table].get("grows") else None
                 if kind is None:
@@ -165,6 +167,16 @@ class Workspace:
         common = {"TenantId": self.guid, "Type": table, "_ResourceId": resource, "_SubscriptionId": subscription}
         return {k: v for k, v in common.items() if k in self.tables[table]} | dict(row)
 
+    def _begin(self, table: str) -> None:
+        """Make a table that comes with its first row (Microsoft Learn, AzureDiagnostics: there is none before)."""
+        self.tables[table] = dict(catalogue()[table]["columns"])
+        if self._engine is not None:
+            self._create(self._engine, table)
+
+    def _create(self, engine: Any, table: str) -> None:
+        fields = ", ".join(f'"{name}" {SQL_TYPES[kind]}' for name, kind in self.tables[table].items())
+        engine.execute(f'CREATE TABLE held.main."{table}" ({fields})')
+
     def _grow(self, table: str, column: str, kind: str) -> None:
         self.tables[table][column] = kind
         if self._engine is not None:
@@ -178,9 +190,8 @@ class Workspace:
 
             self._engine = duckdb.connect(config={"enable_external_access": False, "threads": 2})
             self._engine.execute("SET TimeZone='UTC'; ATTACH ':memory:' AS held")
-            for table, columns in self.tables.items():
-                fields = ", ".join(f'"{name}" {SQL_TYPES[kind]}' for name, kind in columns.items())
-                self._engine.execute(f'CREATE TABLE held.main."{table}" ({fields})')
+            for table in self.tables:
+                self._create(self._engine, table)
         for table, rows in self._waiting.items():
             columns = self.tables[table]
             told = [{name: wire_text(row.get(name), kind) for name, kind in columns.items()} for row in rows]

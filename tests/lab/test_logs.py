@@ -165,13 +165,14 @@ def test_a_column_ifexists_without_default_or_table_is_refused(store: LogStore) 
     assert refusal(store, "print column_ifexists('x', 1)")["innererror"]["code"] == "SEM0100"
 
 
-def test_a_column_is_there_from_the_first_row_that_has_it() -> None:
+def test_a_table_and_a_column_are_there_from_the_first_row_that_has_them() -> None:
     store = LogStore([WORKSPACE])
-    assert table(store, "AzureDiagnostics | count")["rows"] == [[0]]
-    inner = refusal(store, "AzureDiagnostics | where properties_s has 'chat'")["innererror"]
-    assert inner["message"].endswith("named 'properties_s'")
+    inner = refusal(store, "AzureDiagnostics | count")["innererror"]
+    assert inner["message"] == "'count' operator: Failed to resolve table or column expression named 'AzureDiagnostics'"
     store.append(WORKSPACE, "AzureDiagnostics", {"TimeGenerated": NOW, "Category": "Audit"})
     assert table(store, "AzureDiagnostics | count")["rows"] == [[1]]
+    inner = refusal(store, "AzureDiagnostics | where properties_s has 'chat'")["innererror"]
+    assert inner["message"].endswith("named 'properties_s'")
     store.append(WORKSPACE, "AzureDiagnostics", inference_row(NOW, "", "81.2.69.***"))
     found = table(store, "AzureDiagnostics | project Category, empty = isempty(properties_s) | order by Category asc")
     assert found["rows"] == [["Audit", True], ["RequestResponse", False]]
@@ -195,7 +196,8 @@ def test_workspaces_do_not_see_each_other() -> None:
     store = sample()
     other = WORKSPACE.replace("3f1e", "4f1e")
     store.open(other)
-    assert store.query(other, "AzureDiagnostics | count", None, NOW)["tables"][0]["rows"] == [[0]]
+    store.append(other, "AzureDiagnostics", {"TimeGenerated": NOW, "Category": "Audit"})
+    assert store.query(other, "AzureDiagnostics | count", None, NOW)["tables"][0]["rows"] == [[1]]
     store.close(WORKSPACE)
     with pytest.raises(LogQueryError):
         store.query(WORKSPACE, "AzureDiagnostics | count", None, NOW)
