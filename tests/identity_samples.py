@@ -30,6 +30,15 @@ BOB = "bbbbbbbb-0000-4000-8000-00000000000b"
 WORKLOAD = "dddddddd-0000-4000-8000-00000000000d"
 SUB = f"/subscriptions/{SUBSCRIPTION}"
 AUTHORIZATION = "providers/Microsoft.Authorization"
+CONDITION = (
+    "((!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'})) OR "
+    "(@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals "
+    "{53ca6127-db72-4b80-b1b0-d745d6d5456d})) AND "
+    "((!(ActionMatches{'Microsoft.Authorization/roleAssignments/delete'})) OR "
+    "(@Resource[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals "
+    "{53ca6127-db72-4b80-b1b0-d745d6d5456d}))"
+)
+"""Lets its holder assign and remove Foundry User (53ca6127-…) alone, as the Foundry roles do."""
 
 
 @cache
@@ -147,7 +156,9 @@ def person(id: str, kind: str = "user", name: str = "", **more: Any) -> dict[str
     return own | ({"userPrincipalName": name} if kind == "user" and name else {})
 
 
-def delegation(role: str, principal: str = BOB, scope: str = SUB, *, eligible: bool = False, **more: Any) -> dict[str, Any]:
+def delegation(
+    role: str, principal: str = BOB, scope: str = SUB, *, eligible: bool = False, **more: Any
+) -> dict[str, Any]:
     """A subscription or group delegated to another tenant (Azure Lighthouse)."""
     granted = [{"principalId": principal, "principalIdDisplayName": "Night shift", "roleDefinitionId": role}]
     own = {

@@ -16,6 +16,7 @@ from identity_samples import (
     ALICE,
     AUTHORIZATION,
     BOB,
+    CONDITION,
     COGNITIVE_SERVICES_USER,
     CONTRIBUTOR,
     CUSTOM,
@@ -173,7 +174,7 @@ LIST_KEYS = "microsoft.cognitiveservices/accounts/LISTKEYS/action"
         (deny("Microsoft.CognitiveServices/accounts/write"), ALICE, "User", True),
     ],
 )
-def test_deny_assignments_take_away_only_what_they_surely_do(
+def test_the_matrix_takes_away_only_what_is_surely_denied(
     denial: dict[str, Any], principal: str, kind: str, remains: bool
 ) -> None:
     role = custom(actions=["Microsoft.CognitiveServices/accounts/listKeys/action"])
@@ -237,7 +238,15 @@ def test_who_can_deploy_can_weaken_filters() -> None:
 
 def test_a_condition_is_shown() -> None:
     (row,) = access_matrix(tenant(assignment(RBAC_ADMINISTRATOR, condition="((!(ActionMatches…")), ACCOUNT).rows
-    assert [each.conditional for each in row.cells["assign roles"]] == [True]
+    assert [each.conditional for each in row.cells["assign roles"]] == [{"assign roles"}]
+
+
+def test_a_condition_narrows_what_it_is_about_and_nothing_else() -> None:
+    role = custom(actions=["Microsoft.CognitiveServices/*", "Microsoft.Authorization/roleAssignments/write"])
+    role["properties"]["permissions"][0]["condition"] = CONDITION
+    (row,) = access_matrix(tenant(assignment(CUSTOM), roles=[role]), ACCOUNT).rows
+    narrowed = {name for name, entries in row.cells.items() if any(name in each.conditional for each in entries)}
+    assert (narrowed, row.level("read keys")) == ({"assign roles"}, Holding.STANDING)
 
 
 @pytest.mark.parametrize(

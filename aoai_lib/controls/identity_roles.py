@@ -62,7 +62,9 @@ def workloads_hold_openai_user_at_most(facts: Facts) -> Verdict:
 
     def exceeds(assignment: Assignment) -> Iterator[Assignment]:
         kind = assignment.principal_type.lower()
-        if assignment.principal in exempt or assignment.role == OPENAI_USER or kind in ("user", "unknown"):
+        if assignment.principal in exempt or assignment.role == OPENAI_USER:
+            return
+        if assignment.eligible or kind in ("user", "unknown"):
             return
         if not any(_beyond(facts, assignment)):
             return
@@ -124,7 +126,9 @@ def no_standing_human_power(facts: Facts) -> Verdict:
 
     def stands(assignment: Assignment) -> bool:
         kind = assignment.principal_type.lower()
-        if kind in {*WORKLOADS, "unknown"} or not _powerful(facts, assignment) or _activated(facts, assignment):
+        if assignment.eligible or kind in {*WORKLOADS, "unknown"}:
+            return False
+        if not _powerful(facts, assignment) or _activated(facts, assignment):
             return False
         if not kind:
             untyped.append(assignment)
