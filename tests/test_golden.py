@@ -31,6 +31,8 @@ EXPOSED: dict[str, tuple[set[str], set[str], set[str], set[str]]] = {
     "NET-09": ({ENDPOINT}, set(), NO_USE, {PARTNER}),
     "NET-10": ({LEGACY}, {SHOP, SEARCH}, set(), set()),
     "NET-11": ({ENDPOINT}, set(), NO_USE, {PARTNER}),
+    "NET-12": (set(), set(), {ENDPOINT} | NO_USE, {PARTNER}),  # its subnet applies no rules, so none is in the way
+    "NET-13": ({ENDPOINT}, set(), NO_USE, {PARTNER}),
     "NET-14": (ACCOUNTS, set(), set(), set()),
     "NET-15": ({SEARCH}, set(), {SHOP, LEGACY}, set()),  # no perimeter there
     "NET-16": ({SHOP}, set(), {SEARCH, LEGACY}, set()),  # no rule for a subnet there

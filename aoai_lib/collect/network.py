@@ -27,24 +27,25 @@ LISTED_INTERFACES: Final = 8
 """From so many endpoints in a subscription, listing all its network interfaces takes fewer requests than reading them singly."""
 
 
-def _inner(value: Json, *path: str) -> Json:
+def inner(value: Json, *path: str) -> Json:
     """A value inside an answer; None where any part of the path is missing or of another shape."""
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None
     return value
 
 
-def _entries(value: Json, *path: str) -> list[Json]:
-    found = _inner(value, *path)
+def entries(value: Json, *path: str) -> list[Json]:
+    """The items of a list inside an answer; none where it is missing or no list."""
+    found = inner(value, *path)
     return found if isinstance(found, list) else []
 
 
-def _texts(values: Iterable[Json]) -> Iterator[str]:
+def arm_ids(values: Iterable[Json]) -> Iterator[str]:
     """The ARM ids among some values: anything else can't be asked for."""
     return (value for value in values if isinstance(value, str) and subscription_of(value) and name_of(value))
 
 
-def _unlisted(readings: Readings, item: str, listing: str, ids: Iterable[str]) -> list[str]:
+def unlisted(readings: Readings, item: str, listing: str, ids: Iterable[str]) -> list[str]:
     """Ids that no list of their subscription holds, unless that list is complete: then there is no such thing."""
     wanted = []
     for arm_id in ids:
@@ -60,10 +61,10 @@ def _connected(readings: Readings) -> Iterator[tuple[str, str]]:
     for account in items(readings, "accounts"):
         reading = readings.get(("account", account.lower()))
         body = reading.value if reading is not None else None
-        for connection in _entries(body, "properties", "privateEndpointConnections"):
-            state = _inner(connection, "properties", "privateLinkServiceConnectionState", "status")
+        for connection in entries(body, "properties", "privateEndpointConnections"):
+            state = inner(connection, "properties", "privateLinkServiceConnectionState", "status")
             if isinstance(state, str) and state.lower() == "approved":
-                for endpoint in _texts([_inner(connection, "properties", "privateEndpoint", "id")]):
+                for endpoint in arm_ids([inner(connection, "properties", "privateEndpoint", "id")]):
                     yield account, endpoint
 
 
@@ -76,19 +77,17 @@ def _endpoint_ids(readings: Readings) -> list[str]:
 
 
 def _foreign_endpoints(readings: Readings) -> Iterable[str]:
-    return _unlisted(readings, "private_endpoint", "private_endpoints", _endpoint_ids(readings))
+    return unlisted(readings, "private_endpoint", "private_endpoints", _endpoint_ids(readings))
 
 
 def _existing_endpoints(readings: Readings) -> Iterable[str]:
     """Endpoints of the accounts, without those that a complete list of their subscription does not hold."""
     gone = "private_endpoint", "private_endpoints"
     ids = _endpoint_ids(readings)
-    return [
-        each for each in ids if ("private_endpoint", each.lower()) in readings or _unlisted(readings, *gone, [each])
-    ]
+    return [each for each in ids if ("private_endpoint", each.lower()) in readings or unlisted(readings, *gone, [each])]
 
 
-def _endpoints(readings: Readings) -> Iterator[Json]:
+def endpoints(readings: Readings) -> Iterator[Json]:
     """The accounts' endpoints as far as they could be read."""
     for arm_id in _endpoint_ids(readings):
         reading = readings.get(("private_endpoint", arm_id.lower()))
@@ -98,11 +97,11 @@ def _endpoints(readings: Readings) -> Iterator[Json]:
 
 def _interface_ids(readings: Readings) -> list[str]:
     """Interfaces of the endpoints that don't say their addresses themselves: those with a DNS zone group."""
-    silent = [each for each in _endpoints(readings) if not _entries(each, "properties", "customDnsConfigs")]
+    silent = [each for each in endpoints(readings) if not entries(each, "properties", "customDnsConfigs")]
     return [
         arm_id
         for endpoint in silent
-        for arm_id in _texts(_inner(each, "id") for each in _entries(endpoint, "properties", "networkInterfaces"))
+        for arm_id in arm_ids(inner(each, "id") for each in entries(endpoint, "properties", "networkInterfaces"))
     ]
 
 
@@ -113,30 +112,30 @@ def _interface_subscriptions(readings: Readings) -> Iterable[str]:
 
 
 def _single_interfaces(readings: Readings) -> Iterable[str]:
-    return _unlisted(readings, "network_interface", "network_interfaces", _interface_ids(readings))
+    return unlisted(readings, "network_interface", "network_interfaces", _interface_ids(readings))
 
 
 def _foreign_networks(readings: Readings) -> Iterable[str]:
     """Virtual networks of endpoints and of firewall rules that lie outside the assessed subscriptions."""
-    subnets = [_inner(each, "properties", "subnet", "id") for each in _endpoints(readings)]
+    subnets = [inner(each, "properties", "subnet", "id") for each in endpoints(readings)]
     for account in items(readings, "account"):
-        rules = _entries(account, "properties", "networkAcls", "virtualNetworkRules")
-        subnets.extend(_inner(rule, "id") for rule in rules)
-    networks = dict.fromkeys(subnet[: len(subnet.lower().partition("/subnets/")[0])] for subnet in _texts(subnets))
-    return _unlisted(readings, "virtual_network", "virtual_networks", networks)
+        rules = entries(account, "properties", "networkAcls", "virtualNetworkRules")
+        subnets.extend(inner(rule, "id") for rule in rules)
+    networks = dict.fromkeys(subnet[: len(subnet.lower().partition("/subnets/")[0])] for subnet in arm_ids(subnets))
+    return unlisted(readings, "virtual_network", "virtual_networks", networks)
 
 
 def _zones(readings: Readings) -> Iterable[str]:
     """Private DNS zones that a zone group names, and those that bear a name which the accounts' private link requires."""
     found = {}
     for group in items(readings, "private_dns_zone_groups"):
-        configs = _entries(group, "properties", "privateDnsZoneConfigs")
-        for arm_id in _texts(_inner(config, "properties", "privateDnsZoneId") for config in configs):
+        configs = entries(group, "properties", "privateDnsZoneConfigs")
+        for arm_id in arm_ids(inner(config, "properties", "privateDnsZoneId") for config in configs):
             found[arm_id.lower()] = arm_id
     required: set[str] = set()
     for answer in items(readings, "private_link_resources"):
-        for resource in _entries(answer, "value"):
-            names = _entries(resource, "properties", "requiredZoneNames")
+        for resource in entries(answer, "value"):
+            names = entries(resource, "properties", "requiredZoneNames")
             required.update(name.lower() for name in names if isinstance(name, str))
     for arm_id in items(readings, "private_dns_zones"):
         if name_of(arm_id).lower() in required:
