@@ -77,7 +77,9 @@ class Observer:
         answers: list[Json] = []
         asked: set[str] = set()
         chain = follow(name, answers)
-        while chain.outcome in ("no_answer", "no_data") and chain.names[-1] not in asked and len(asked) < LONGEST_CHAIN:
+        while (
+            chain.outcome in ("no_answer", "no_data") and chain.names[-1] not in asked and len(asked) <= LONGEST_CHAIN
+        ):
             asked.add(chain.names[-1])
             answers.append(self._ask_servers(chain.names[-1], type_, marks))
             chain = follow(name, answers)
@@ -171,6 +173,8 @@ class Observer:
             answer = http.client.HTTPResponse(_Within(line, started + self.limits.answer))  # type: ignore[arg-type]
             answer.begin()
             content = answer.read(_MOST_BYTES)
+            if answer.length and len(content) < _MOST_BYTES:
+                raise http.client.IncompleteRead(b"", answer.length)
         except (OSError, http.client.HTTPException) as problem:
             step.keep("GET", url, started, error=_said(problem))
             return
