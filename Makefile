@@ -1,6 +1,6 @@
-# One word a task. Every target sets up what it needs, once; nothing is installed outside .venv.
+# One word a task. Every target sets up what it needs, once; nothing is installed outside .venv (and .az-venv).
 .DELETE_ON_ERROR:
-.PHONY: assess test check setup notebooks lock lab clean
+.PHONY: assess test check setup notebooks lock lab az clean
 
 # Which Python to build .venv with; left empty, the first one found of 3.11 to 3.13, else any newer one.
 PYTHON :=
@@ -52,5 +52,16 @@ notebooks: $(VENV)/.ready
 lab: $(VENV)/.ready
 	@$(RUN) aoai_lib lab
 
+# The lab against a client that is not ours: the Azure CLI, in an environment of its own (once, 700 MB), reads and writes it.
+AZ_VENV := .az-venv
+$(AZ_VENV)/.ready: tests/az/requirements.txt
+	@echo "Setting up $(AZ_VENV) with the Azure CLI (once, a few minutes)"
+	@"$$($(VENV)/bin/python -c 'import sys; print(sys._base_executable)')" -m venv --clear $(AZ_VENV)
+	@$(AZ_VENV)/bin/python -m pip -qq --disable-pip-version-check --no-input install -r tests/az/requirements.txt
+	@touch $@
+
+az: $(VENV)/.ready $(AZ_VENV)/.ready
+	@AOAI_AZ="$(CURDIR)/$(AZ_VENV)/bin/az" $(RUN) pytest tests/az
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(AZ_VENV) $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

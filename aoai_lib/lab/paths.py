@@ -53,9 +53,12 @@ RESOURCES = "Microsoft.Resources"
 
 
 def parse(text: str) -> ArmPath | None:
-    """Take an ARM path apart. None when it is no resource address at all."""
-    path = "/" + text.strip("/")
-    parts = path.split("/")[1:]
+    """Take an ARM path apart. None when it is no resource address at all.
+
+    Slashes that follow each other count as one, as for the service: clients build addresses with an empty parent.
+    """
+    parts = [part for part in text.split("/") if part] or [""]
+    path = "/" + "/".join(parts)
     if _asks_for_providers(parts):
         return ArmPath(path, "", RESOURCES, tuple(parts[0::2]), tuple(parts[1::2]))
     marks = [index for index, part in enumerate(parts) if part.lower() == "providers"]

@@ -63,9 +63,9 @@ def demand_idle(query: Query) -> None:
 
 
 def under_way(tenant: Tenant, resource_id: str) -> Operation | None:
-    """An operation on a resource, or on one below it, that is not done yet."""
+    """A write to a resource, or to one below it, that is not done yet. Deletions don't count: here they act at once."""
     key = resource_id.lower()
-    running = (each for each in tenant.operations.values() if not each.done)
+    running = (each for each in tenant.operations.values() if not each.done and each.verb != "DELETE")
     return next((each for each in running if f"{each.resource_id.lower()}/".startswith(f"{key}/")), None)
 
 

@@ -17,6 +17,7 @@ LINKS = f"{ZONES}/virtualNetworkLinks"
 JOIN_NETWORK = "Microsoft.Network/virtualNetworks/join/action"
 VERSIONS = ("2018-09-01", "2020-01-01", "2020-06-01", "2024-06-01")
 RECORD_TYPES = ("A", "AAAA", "CNAME", "MX", "PTR", "SOA", "SRV", "TXT")
+LISTS = {name: f"{name.lower()}Records" for name in ("A", "AAAA", "MX", "PTR", "SRV", "TXT")}
 
 
 def _records(tenant: Tenant, zone_id: str) -> list[Resource]:
@@ -123,12 +124,13 @@ def _write_link(write: Write) -> None:
 
 def _show_record(tenant: Tenant, resource: Resource, view: View) -> Json:
     zone = resource.id.split("/")[8]
-    own = resource.properties
+    own, leaf = resource.properties, resource.type.rpartition("/")[2]
     fqdn = f"{zone}." if resource.name == "@" else f"{resource.name}.{zone}."
     properties: Json = {
         **({"metadata": own["metadata"]} if own.get("metadata") else {}),
         "fqdn": fqdn,
         "ttl": own.get("ttl", 3600),
+        **({LISTS[leaf]: []} if leaf in LISTS else {}),
         **{key: value for key, value in own.items() if key.endswith(("Record", "Records"))},
         "isAutoRegistered": False,
     }
