@@ -158,8 +158,10 @@ def role_id(definition: str) -> str:
 
 
 def role_of(guid: str, origin: Origin, facts: Facts) -> Role:
-    """A role definition as read. Raises `UnexpectedShapeError`."""
+    """A role definition as read. Raises `UnexpectedShapeError`, also where it does not say what it permits."""
     own = origin.view(facts).at("properties")
+    if not own.at("permissions").present:
+        raise UnexpectedShapeError(f"{own.path}.permissions", "a list", None)
     return Role(
         guid,
         own.text("roleName", guid),
@@ -244,13 +246,13 @@ def by_scope(assignments: Iterable[Assignment]) -> dict[str, list[Assignment]]:
 
 
 def _permissions(own: View, condition: str = "") -> tuple[Permission, ...]:
-    return tuple(
-        Permission(
-            tuple(block.texts("actions")),
-            tuple(block.texts("notActions")),
-            tuple(block.texts("dataActions")),
-            tuple(block.texts("notDataActions")),
-            condition or block.text("condition"),
-        )
-        for block in own.each("permissions")
-    )
+    return tuple(_permission(block, condition) for block in own.each("permissions"))
+
+
+def _permission(block: View, condition: str) -> Permission:
+    """One block. One that speaks of no actions at all is not of the documented form."""
+    names = ("actions", "notActions", "dataActions", "notDataActions")
+    if not any(block.at(name).present for name in names):
+        raise UnexpectedShapeError(block.path, "a block of permissions", block.value)
+    actions, not_actions, data_actions, not_data_actions = (tuple(block.texts(name)) for name in names)
+    return Permission(actions, not_actions, data_actions, not_data_actions, condition or block.text("condition"))
