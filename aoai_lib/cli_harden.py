@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 @click.option(
     "--accept", multiple=True, metavar="CHECK@ACCOUNT", help="A risk that a check named, accepted; may be repeated."
 )
+@click.option(
+    "--with", "observed", multiple=True, type=click.Path(path_type=Path), help="Merge what `aoai probe` saw elsewhere."
+)
 @click.option("--undo", type=click.Path(path_type=Path), metavar="UNDO.json", help="Take a hardening back.")
 @click.option("--save", type=click.Path(path_type=Path), metavar="PLAN.json", help="Keep the plan, for approval.")
 @click.option("--plan", "saved", type=click.Path(path_type=Path), metavar="PLAN.json", help="Use a plan that was kept.")
@@ -39,6 +43,7 @@ def harden(
     yes: bool,
     only: str,
     accept: tuple[str, ...],
+    observed: tuple[Path, ...],
     undo: Path | None,
     save: Path | None,
     saved: Path | None,
@@ -53,7 +58,7 @@ def harden(
     with environment(lab_environment([parameters], identity="operator").get(parameters.tenant, {})):
         if undo is not None:
             return _undo(parameters, undo, yes)
-        return _harden(parameters, chosen, saved, save, out, apply=apply, yes=yes, accept=accept)
+        return _harden(parameters, chosen, saved, save, out, observed, apply=apply, yes=yes, accept=accept)
 
 
 def _check_options(
@@ -71,6 +76,7 @@ def _harden(
     saved: Path | None,
     save: Path | None,
     out: Path,
+    observed: tuple[Path, ...],
     *,
     apply: bool,
     yes: bool,
@@ -79,7 +85,9 @@ def _harden(
     from aoai_lib.folder import check_writable, write_durably
     from aoai_lib.harden.journal import Journal
     from aoai_lib.harden.session import carry_out
+    from aoai_lib.probe import evidence_file
 
+    brought = [line for path in observed for line in evidence_file.read(path, datetime.now(UTC))]
     if apply:
         check_writable(out)
     interrupted = Journal.unfinished(out, parameters.tenant) if apply else None
@@ -94,7 +102,7 @@ def _harden(
     if not yes and not _agreed(len(plan.steps), "Carry out"):
         return INCOMPLETE
     with terminal.StepProgress(len(plan.steps)) as progress:
-        outcome = carry_out(parameters, plan, out, accept, progress)
+        outcome = carry_out(parameters, plan, out, accept, progress, brought=brought)
     return _told(outcome)
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from hardening import carry_out, folder_of, own_lab, parameters, plan, resources, written
+from pydantic import ValidationError
 
 from aoai_lib.azure.permission import WriteRefusedError
 from aoai_lib.azure.writing import PlannedWrite
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.harden import session
 from aoai_lib.harden.journal import Journal, open_undo
-from aoai_lib.harden.plan import Plan, Step, load
+from aoai_lib.harden.plan import Plan, Request, Step, load
 from aoai_lib.harden.wire import holds, merged, writable
 from aoai_lib.model import InputError, Status
 from aoai_lib.parameters import Parameters
@@ -248,3 +249,23 @@ def test_an_accepted_risk_is_not_planned_for() -> None:
 def test_a_plan_is_empty_where_nothing_fails() -> None:
     with own_lab("hardened"):
         assert plan(parameters("hardened")).steps == ()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/subscriptions/a/../b",
+        "/subscriptions//a",
+        "/subscriptions/a?x=1",
+        "/subscriptions/a#b",
+        "/subscriptions/%2e%2e/b",
+        "//evil.example/subscriptions/a",
+        "https://evil.example/subscriptions/a",
+        "/subscriptions/a\\b",
+        "/subscriptions/a/\nb",
+    ],
+)
+def test_a_write_has_a_plain_path_below_resource_manager(path: str) -> None:
+    with pytest.raises(ValidationError):
+        Request(method="DELETE", path=path, api_version="1")
+    assert Request(method="DELETE", path="/subscriptions/a/rg (ü) 1.x", api_version="1")

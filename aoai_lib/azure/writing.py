@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from azure.core.pipeline.policies import SansIOHTTPPolicy
@@ -70,12 +70,17 @@ class PlannedWritesPolicy(SansIOHTTPPolicy[Any, Any]):
             refuse_writes(sent.method, sent.url, inference=False)
 
 
+def quoted(path: str) -> str:
+    """A path as it stands in a URL: names of resources may hold spaces and letters of any language."""
+    return quote(path, safe="/:@!$&'()*+,;=~-._")
+
+
 def _same(sent: Any, planned: PlannedWrite) -> bool:
     address = urlsplit(sent.url)
     body = json.loads(sent.content) if sent.content else None
     return (
         sent.method == planned.method
-        and address.path == planned.path
+        and unquote(address.path) == planned.path
         and parse_qs(address.query) == {"api-version": [planned.api_version]}
         and body == planned.body
     )
@@ -121,13 +126,11 @@ def send(client: ARMPipelineClient[Any, Any], endpoint: str, write: PlannedWrite
     """
     request = HttpRequest(
         write.method,
-        f"{endpoint}{write.path}",
+        f"{endpoint}{quoted(write.path)}",
         params={"api-version": write.api_version},
         json=write.body,
         headers=dict(headers),
     )
-    if urlsplit(request.url).path != write.path:
-        raise WriteRefusedError(f"{write.path} is no plain path; nothing was sent.")
     answer = client.send_request(request, _return_pipeline_response=True)
     if answer.http_response.status_code not in (200, 201, 202, 204):
         raise HttpResponseError(response=answer.http_response, error_format=ARMErrorFormat)

@@ -150,3 +150,12 @@ def resolves_from_everywhere(facts: Facts) -> Verdict:
     return verdict(
         facts, domain, seen, "From a peered network and from on-premises, the names led to the private endpoint."
     )
+
+
+def answers_inside(facts: Facts) -> Verdict:
+    """The inside half of NET-17, for whoever is about to close the public way: does the private one work, as it was seen?"""
+    domain = facts.account.text("properties.customSubDomainName").lower()
+    if not domain:
+        return not_assessed(_UNNAMED)
+    seen = {"inside": look(facts, "inside", domain, _inside)}
+    return verdict(facts, domain, seen, "From inside, the names led to the private endpoint and answered.")

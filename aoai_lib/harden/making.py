@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,6 +10,7 @@ from typing import Any, Final
 
 from aoai_lib.controls import catalogue
 from aoai_lib.facts import Facts, NotCollectedError, UnexpectedShapeError
+from aoai_lib.harden import import_declarations
 from aoai_lib.harden.plan import Plan, Request, Step, Unplanned, in_order, step_id
 from aoai_lib.harden.wire import merged, projected, writable
 from aoai_lib.model import Finding, InputError, Json, Snapshot, Status, Subject
@@ -132,9 +131,7 @@ def mends(control: str, *, after: tuple[str, ...] = (), needs: tuple[str, ...] =
 @cache
 def remedies() -> tuple[Remedy, ...]:
     """Every remedy, so that each comes after those it waits for; otherwise by the number of its control."""
-    package = importlib.import_module(__package__ or "")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{__package__}.{module.name}")
+    import_declarations()
     known = {control.id for control in catalogue()}
     if unknown := [
         name for remedy in _declared.values() for name in (remedy.control, *remedy.after) if name not in known

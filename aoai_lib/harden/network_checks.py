@@ -7,6 +7,7 @@ from typing import Final
 from aoai_lib.assess import judge
 from aoai_lib.callers import public_callers
 from aoai_lib.controls import catalogue
+from aoai_lib.controls.network_observed import answers_inside
 from aoai_lib.facts import Facts, NotCollectedError, UnexpectedShapeError
 from aoai_lib.harden.preflight import Answer, preflight
 from aoai_lib.model import Finding, Kind, Snapshot, Status, Subject
@@ -43,7 +44,7 @@ def private_path_works(snapshot: Snapshot, account: str) -> Answer:
         seen = answers_inside(Facts(snapshot, _about(account)))
     except (NotCollectedError, UnexpectedShapeError) as problem:
         return Answer(False, f"Nobody inside saw “{name_of(account)}” answer by its private address: {problem}")
-    return Answer(seen.good, seen.sentence)
+    return Answer(seen.status is Status.PASS, seen.reason)
 
 
 @preflight("public-callers", "Does nobody come by the public address any more?", ("network", "monitoring", "usage"))

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from aoai_lib.harden.wire import differences, holds, projected, writable
 from aoai_lib.model import InputError, Json
@@ -20,9 +20,16 @@ class Request(_Record):
     """A write as it goes out: `path` below Resource Manager's endpoint, `body` None where none is sent."""
 
     method: Literal["PUT", "PATCH", "DELETE"]
-    path: str = Field(pattern=r"^/[^?#]+$")
+    path: str = Field(pattern=r"^/(subscriptions|providers)(/[^/?#%\\\x00-\x20\x7f][^/?#%\\\x00-\x1f\x7f]*)+$")
     api_version: str
     body: Any = None
+
+    @field_validator("path")
+    @classmethod
+    def _refuse_detours(cls, path: str) -> str:
+        if any(step in (".", "..") for step in path.split("/")):
+            raise ValueError("a path has no . and no ..")
+        return path
 
 
 class Check(_Record):

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from aoai_lib.harden import import_declarations
 from aoai_lib.harden.plan import Check
-from aoai_lib.model import Snapshot
+from aoai_lib.model import InputError, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,12 @@ def preflight(
 
 
 def find(check: Check) -> Preflight:
-    """The declaration of a check. Raises `KeyError` for a name that nobody declared."""
+    """The declaration of a check. Raises `InputError` for a name that nobody declared: the plan is not this version's."""
+    import_declarations()
+    if check.name not in _declared:
+        raise InputError(
+            f"The plan asks for the check “{check.name}”, which this version does not know: make a new plan."
+        )
     return _declared[check.name]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from aoai_lib.azure.clients import Azure
 from aoai_lib.azure.writing import PlannedWritesPolicy
 from aoai_lib.collect.snapshot import Collector
 from aoai_lib.controls import catalogue
-from aoai_lib.evidence.store import Evidence
+from aoai_lib.evidence.store import Evidence, Exchange
 from aoai_lib.folder import new_run_id
 from aoai_lib.harden.application import Application, Became, Progress, Result
 from aoai_lib.harden.journal import Journal, open_undo
@@ -23,9 +23,10 @@ from aoai_lib.harden.plan import Check, Plan
 from aoai_lib.harden.preflight import Answer, answer, find
 from aoai_lib.model import Finding, InputError, Json, Snapshot, Status
 from aoai_lib.parameters import Parameters
+from aoai_lib.probe import reachability
 
 READS: Mapping[str, tuple[str, ...]] = {
-    "NET": ("network", "usage", "monitoring"),
+    "NET": ("network", "security_groups", "usage", "monitoring"),
     "IAM": ("identity", "usage", "monitoring"),
     "CNT": ("content",),
     "MON": ("monitoring",),
@@ -61,9 +62,10 @@ class Outcome:
 class Session:
     """One tenant, opened for planned writes. Close it by leaving the `with` block of `opened`."""
 
-    def __init__(self, azure: Azure, parameters: Parameters) -> None:
+    def __init__(self, azure: Azure, parameters: Parameters, brought: Sequence[Exchange] = ()) -> None:
         self._azure = azure
         self._parameters = parameters
+        self._brought = brought
 
     def look(self, controls: Collection[str] = ()) -> Snapshot:
         """Read what the plan of these controls needs, of all where none is named."""
@@ -71,7 +73,11 @@ class Session:
         return self._collect({name for prefix in prefixes for name in READS[prefix]})
 
     def _collect(self, reads: Collection[str]) -> Snapshot:
-        return Collector(self._azure, self._parameters).collect(reads)
+        snapshot = Collector(self._azure, self._parameters).collect(reads)
+        vantage = self._parameters.vantage
+        if "network" not in reads or not (vantage or self._brought):
+            return snapshot
+        return reachability.observed(snapshot, self._azure.cloud, vantage, self._azure.evidence, brought=self._brought)
 
     def plan(self, snapshot: Snapshot, only: Collection[str] = ()) -> Plan:
         """The plan for what fails there."""
@@ -104,13 +110,17 @@ class Session:
 
 
 @contextmanager
-def opened(parameters: Parameters, evidence: Evidence) -> Iterator[Session]:
-    """Sign in to a tenant for planned writes. Raises `InputError` for a cloud that is not there."""
+def opened(parameters: Parameters, evidence: Evidence, brought: Sequence[Exchange] = ()) -> Iterator[Session]:
+    """Sign in to a tenant for planned writes. `brought` are lines of observations from elsewhere.
+
+    Raises `InputError` for a cloud that is not there.
+    """
     cloud = clouds.find(parameters.cloud)
     credential = credentials.choose(parameters.credential, cloud, parameters.tenant_id)
-    azure = Azure(cloud, credential, evidence, planned=PlannedWritesPolicy())
+    days = parameters.evidence_days
+    azure = Azure(cloud, credential, evidence, planned=PlannedWritesPolicy(), evidence_days=days)
     try:
-        yield Session(azure, parameters)
+        yield Session(azure, parameters, brought)
     finally:
         azure.close()
 
@@ -121,6 +131,8 @@ def carry_out(
     out: Path,
     accepted: Collection[str] = (),
     progress: Progress = lambda step, what: None,
+    *,
+    brought: Sequence[Exchange] = (),
 ) -> Outcome:
     """Carry a plan out, or go on with the tenant's hardening that was interrupted. Everything is recorded below `out`.
 
@@ -130,7 +142,7 @@ def carry_out(
     if unknown := [each for each in accepted if each not in journal.plan.checks]:
         known = ", ".join(journal.plan.checks) or "none"
         raise InputError(f"No step of this plan asks “{unknown[0]}”; what can be accepted: {known}.")
-    with _recorded(parameters, journal) as session:
+    with _recorded(parameters, journal, brought) as session:
         return session.apply(journal, accepted, progress)
 
 
@@ -142,10 +154,10 @@ def take_back(parameters: Parameters, undo: Path, progress: Progress = lambda st
 
 
 @contextmanager
-def _recorded(parameters: Parameters, journal: Journal) -> Iterator[Session]:
+def _recorded(parameters: Parameters, journal: Journal, brought: Sequence[Exchange] = ()) -> Iterator[Session]:
     evidence = Evidence(journal.path / f"requests-{new_run_id(datetime.now(UTC))}.jsonl")
     try:
-        with opened(parameters, evidence) as session:
+        with opened(parameters, evidence, brought) as session:
             yield session
     finally:
         evidence.close()
