@@ -54,9 +54,9 @@ lab: $(VENV)/.ready
 
 # The lab against a client that is not ours: the Azure CLI, in an environment of its own (once, 700 MB), reads and writes it.
 AZ_VENV := .az-venv
-$(AZ_VENV)/.ready: tests/az/requirements.txt
+$(AZ_VENV)/.ready: tests/az/requirements.txt | $(VENV)/.ready
 	@echo "Setting up $(AZ_VENV) with the Azure CLI (once, a few minutes)"
-	@"$$($(VENV)/bin/python -c 'import sys; print(sys._base_executable)')" -m venv --clear $(AZ_VENV)
+	@$(RUN) venv --clear $(AZ_VENV)
 	@$(AZ_VENV)/bin/python -m pip -qq --disable-pip-version-check --no-input install -r tests/az/requirements.txt
 	@touch $@
 
