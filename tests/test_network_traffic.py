@@ -266,6 +266,7 @@ def odd(**properties: Any) -> Any:
         odd(priority="100"),
         odd(priority=...),
         odd(priority=True),
+        odd(priority=float("nan")),
         odd(priority=4096),  # the same as another's
         odd(direction="Sideways"),
         odd(direction=None),
@@ -351,7 +352,7 @@ def test_the_table_shows_each_rule_with_what_it_still_decides() -> None:
     [
         (network(guard=None), "none", "everything gets in"),
         (network("Disabled"), "without effect (Disabled)", "10.1.0.0/24 on port 443"),
-        (denied("network_security_group", GUARD), "not known", "answered 403"),
+        (denied("network_security_group", GUARD), "not known", "network_security_group/read"),
         (denied("network_security_group", GUARD, State.NOT_FOUND), "in effect", "can't be found"),
         (denied("virtual_network", VNET, State.NOT_FOUND), "", "subnet does not exist"),
     ],

@@ -74,7 +74,7 @@ def approved_ranges(asked: Requirements) -> list[str]:
 
 def _unenforced(place: Place) -> str:
     return (
-        f"The subnet “{name_of(place.subnet.id)}” applies no security rules to private endpoints ({place.policies}; "
+        f"The subnet “{name_of(place.id)}” applies no security rules to private endpoints ({place.policies}; "
         "see NET-11)"
     )
 
@@ -152,7 +152,7 @@ def approved_sources_allowed(facts: Facts) -> Verdict:
     if not approved:
         return not_assessed(_NO_RANGES)
     if not place.group:
-        return passes(f"The subnet “{name_of(place.subnet.id)}” has no security group, so nothing keeps callers out.")
+        return passes(f"The subnet “{name_of(place.id)}” has no security group, so nothing keeps callers out.")
     rules = _rules(facts, endpoint, place)
     if isinstance(rules, Verdict):
         return rules
@@ -285,7 +285,7 @@ def others_denied(facts: Facts) -> Verdict:
         return fails(f"{_unenforced(place)}, so any address that can route to the endpoint gets in on every port.")
     if not place.group:
         return fails(
-            f"The subnet “{name_of(place.subnet.id)}” has no security group: any address that can route to the endpoint "
+            f"The subnet “{name_of(place.id)}” has no security group: any address that can route to the endpoint "
             "gets in on every port."
         )
     rules = _rules(facts, endpoint, place)

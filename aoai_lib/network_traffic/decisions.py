@@ -47,7 +47,7 @@ class Rule:
     """A rule as it concerns one destination. It matches what any of its parts matches; none = nothing."""
 
     name: str
-    priority: float
+    priority: int
     allows: bool
     protocols: frozenset[str]
     parts: tuple[Part, ...]

@@ -29,8 +29,10 @@ from aoai_lib.private_link import (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The subnet of an endpoint: whether it applies security rules to endpoints, and the id of its group ("" = none)."""
+    """The subnet of an endpoint with its id as the endpoint spells it: whether it applies security rules to endpoints, and the
+    id of its group ("" = none)."""
 
+    id: str
     subnet: View
     policies: str
     enforces: bool
@@ -56,12 +58,13 @@ class Inbound:
 
 def place_of(facts: Facts, endpoint: View) -> Place | None:
     """Where an endpoint stands; None where there is no such subnet. Raises `NotCollectedError`."""
-    found = subnet(facts, endpoint.text("properties.subnet.id"))
+    arm_id = endpoint.text("properties.subnet.id")
+    found = subnet(facts, arm_id)
     if found is None:
         return None
     policies = found.text("properties.privateEndpointNetworkPolicies", "Disabled")
     group = found.text("properties.networkSecurityGroup.id")
-    return Place(found, policies, policies.lower() in ENFORCING, group)
+    return Place(arm_id, found, policies, policies.lower() in ENFORCING, group)
 
 
 def inbound(facts: Facts, endpoint: View, place: Place) -> Inbound | None:
@@ -70,7 +73,7 @@ def inbound(facts: Facts, endpoint: View, place: Place) -> Inbound | None:
     Whether the subnet applies them to endpoints is not asked here: see `Place.enforces`.
     """
     group = find(facts, "network_security_group", place.group, "network_security_groups", subscription_of(place.group))
-    network = virtual_network(facts, network_of(place.subnet.id))
+    network = virtual_network(facts, network_of(place.id))
     if group is None or network is None:
         return None
     written = inbound_rules(group)

@@ -51,7 +51,7 @@ class Written:
 
     place: str
     name: str
-    priority: float
+    priority: int
     allows: bool
     body: Json
 
@@ -118,8 +118,8 @@ def _read(name: str, body: Json, place: str) -> Written:
     access, priority = body.get("access"), body.get("priority")
     if not isinstance(access, str) or access.lower() not in ("allow", "deny"):
         raise UnexpectedShapeError(f"{place}.access", "Allow or Deny", access)
-    if isinstance(priority, bool) or not isinstance(priority, int | float):
-        raise UnexpectedShapeError(f"{place}.priority", "a number", priority)
+    if isinstance(priority, bool) or not isinstance(priority, int):
+        raise UnexpectedShapeError(f"{place}.priority", "a whole number", priority)
     return Written(place, name, priority, access.lower() == "allow", body)
 
 

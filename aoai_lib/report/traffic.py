@@ -46,11 +46,11 @@ def _rows(snapshot: Snapshot, subject: Subject) -> Iterator[tuple[Cell, ...]]:
 
 
 def _line(endpoint: str, subnet: str, effect: str, sentence: str) -> tuple[Cell, ...]:
-    return endpoint, subnet, effect, None, "", "", "", shown(sentence, 200)
+    return endpoint, subnet, effect, None, "", "", "", shown(sentence, 600)
 
 
 def _ways(facts: Facts, endpoint: View, place: Place, name: str) -> Iterator[tuple[Cell, ...]]:
-    subnet = name_of(place.subnet.id)
+    subnet = name_of(place.id)
     effect = "in effect" if place.enforces else f"without effect ({shown(place.policies, 40)})"
     if not place.group:
         yield _line(name, subnet, "none", "no security group: everything gets in")
@@ -67,7 +67,7 @@ def _ways(facts: Facts, endpoint: View, place: Place, name: str) -> Iterator[tup
         for rule in rules:
             action = "allow" if rule.allows else "deny"
             says = _decides(rule, ways[0])
-            yield to, subnet, effect, int(rule.priority), shown(rule.name, 80), action, shown(rule.protocol, 20), says
+            yield to, subnet, effect, rule.priority, shown(rule.name, 80), action, shown(rule.protocol, 20), says
 
 
 def _decides(rule: Rule, way: Way) -> str:
