@@ -225,7 +225,7 @@ CASES = [
     ),
     Case("two zones of a name, the spoke asks the empty one",
          [zones(ZONE, TWIN), *zone(TWIN, SPOKE, addresses=None), peered(SPOKE)],
-         {"NET-09": "fail “spoke”, which is peered with the endpoint's network, asks another zone"}),
+         {"NET-09": "fail “spoke”, which is peered with the endpoint's network, asks another zone of this name"}),
     Case("two zones of a name, the spoke asks the one with an old address",
          [zones(ZONE, TWIN), *zone(TWIN, SPOKE, addresses=("10.0.0.66",)), peered(SPOKE)],
          {"NET-09": "fail sends “acct” to 10.0.0.66"}),
@@ -234,7 +234,7 @@ CASES = [
     Case("by hand", BY_HAND, NO_GROUP),
     Case("by hand in two zones, one with an old address",
          [*BY_HAND, zones(ZONE, TWIN), *zone(TWIN, SPOKE, addresses=("10.0.0.66",)), peered(SPOKE)],
-         {**NO_GROUP, "NET-08": "fail 10.0.0.66, which no endpoint", "NET-09": "fail asks another zone"}),
+         {**NO_GROUP, "NET-08": "fail 10.0.0.66, which no endpoint", "NET-09": "fail asks another zone of this name"}),
     Case("by hand, and no zone", [*BY_HAND, zones()],
          {**NO_GROUP, "NET-08": "fail No assessed subscription", "NET-09": "fail No assessed subscription"}),
     # records

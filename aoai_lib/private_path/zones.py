@@ -25,7 +25,6 @@ from aoai_lib.private_link import (
     private_endpoint,
     record_addresses,
     status_of,
-    subscription_of,
     virtual_network,
     zones_named,
 )
@@ -187,8 +186,10 @@ class ZonePath:
         callers, problem = gathered(callers_of(self.facts, self.endpoint))
         links = []
         for caller in callers:
-            found, odd = gathered(self._network(each) for each in [caller])
-            links.extend([unknown(caller.kind, caller.name, odd, caller.id)] if odd is not None else found)
+            try:
+                links.append(self._network(caller))
+            except (NotCollectedError, UnexpectedShapeError) as missing:
+                links.append(unknown(caller.kind, caller.name, missing, caller.id))
         return (*links, *([unknown("peered_network", "", problem)] if problem is not None else ()))
 
     @cached_property
@@ -242,9 +243,7 @@ class ZonePath:
         for zone in self._named[0]:
             if zone in self._serving or caller.id.lower() not in gathered(linked_networks(self.facts, zone))[0]:
                 continue
-            group = zone.strip("/").split("/")[3]
-            told = f"“{caller.name}”, {_ROLES[caller.kind]}, asks another zone “{self.name}”"
-            told += f" (resource group “{group}”, subscription “{subscription_of(zone)}”)"
+            told = f"“{caller.name}”, {_ROLES[caller.kind]}, asks another zone of this name, “{zone}”"
             recorded = self._recorded(zone, self._host)
             if recorded and recorded <= self._held(self.endpoint) | set(self._others):
                 return ok(caller.kind, caller.name, f"{told}, which leads to the account as well.", caller.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,7 +18,7 @@ _STEP: Final = BOX_WIDTH + 18
 _LETTERS: Final = 17
 _LINE: Final = 14
 _WIDTH: Final = 16 + _COLUMNS * _STEP - 18
-_PARTS: Final = re.compile(rf"[^-._/]{{0,{_LETTERS - 1}}}[-._/]|[^-._/]{{1,{_LETTERS}}}")
+_PARTS: Final = re.compile(r"[^-._/]*[-._/]|[^-._/]+")
 _MOST_LETTERS: Final = 260
 """Longer than any name in Azure: the longest, a zone's, has 253."""
 ENDPOINTS_AT_MOST: Final = 8
@@ -164,11 +165,20 @@ def folded(name: str) -> tuple[str, ...]:
     """A name in lines that fit into a box: broken at spaces, a longer word after its separators or else anywhere, never cut."""
     lines = [""]
     for word in re.findall(r" |[^ ]+", name):
-        for part in [word] if len(word) <= _LETTERS else _PARTS.findall(word):
-            if len(lines[-1]) + len(part) > _LETTERS:
+        for part in [word] if _width(word) <= _LETTERS else _PARTS.findall(word):
+            if lines[-1] and _width(lines[-1] + part) > _LETTERS:
                 lines.append("")
-            lines[-1] += part
-    return tuple(line.strip() for line in lines)
+            for letter in part:
+                if _width(lines[-1] + letter) > _LETTERS:
+                    lines.append("")
+                lines[-1] += letter
+    return tuple(lines)
+
+
+def _width(text: str) -> float:
+    """How wide a text is, in average letters."""
+    wide = sum(letter.isupper() or letter in "mw@%" for letter in text)
+    return len(text) + 0.4 * wide + sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
 
 
 def draw_path(path: PrivatePath) -> Figure:
