@@ -5,53 +5,22 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from functools import wraps
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final, ParamSpec
+from typing import Any, Final
 
 import click
-from rich.console import Console
-from rich.markup import escape
 
 from aoai_lib import console as terminal
-from aoai_lib.model import InputError, PlaybookError, Severity
+from aoai_lib.cli_harden import harden
+from aoai_lib.cli_probe import probe
+from aoai_lib.command import BAD_INPUT, DONE, FAILED_ON, INCOMPLETE, in_words
+from aoai_lib.model import InputError, Severity
 from aoai_lib.parameters import Parameters, load
-
-DONE: Final = 0
-INCOMPLETE: Final = 1
-BAD_INPUT: Final = 2
-FAILED_ON: Final = 3
 
 PARAMETERS: Final = Path(__file__).resolve().parent.parent / "parameters"
 LAB_TENANTS: Final = ("hardened", "exposed", "mixed")
-
-Arguments = ParamSpec("Arguments")
-
-
-def _in_words(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
-    """A command whose errors are one sentence and an exit code; with `--debug` they are what they are."""
-
-    @wraps(command)
-    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-        debug = click.get_current_context().find_root().params.get("debug", False)
-        try:
-            code = command(*args, **kwargs)
-        except PlaybookError as problem:
-            if debug:
-                raise
-            Console(stderr=True, highlight=False).print(
-                f"[bold red]Error:[/] {escape(terminal.plain(str(problem)))}", soft_wrap=True
-            )
-            code = BAD_INPUT if isinstance(problem, InputError) else INCOMPLETE
-        except KeyboardInterrupt:
-            click.echo("Interrupted: finished tenants are complete, others are visibly unfinished.", err=True)
-            code = INCOMPLETE
-        sys.exit(code)
-
-    return run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,6 +28,10 @@ def _in_words(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(debug: bool) -> None:
     """Assess, harden and prove the security of Azure OpenAI accounts."""
+
+
+main.add_command(harden)
+main.add_command(probe)
 
 
 @main.command()
@@ -76,10 +49,21 @@ def main(debug: bool) -> None:
 )
 @click.option("--replay", type=click.Path(path_type=Path), help="Answer from a requests.jsonl instead of Azure.")
 @click.option(
+    "--with", "observed", multiple=True, type=click.Path(path_type=Path), help="Merge what `aoai probe` saw elsewhere."
+)
+@click.option(
     "--fail-on", type=click.Choice([each.value for each in Severity]), help="Exit 3 on a failed control this bad."
 )
-@_in_words
-def assess(files: tuple[Path, ...], out: Path, phase: str, jobs: int, replay: Path | None, fail_on: str | None) -> int:
+@in_words
+def assess(
+    files: tuple[Path, ...],
+    out: Path,
+    phase: str,
+    jobs: int,
+    replay: Path | None,
+    observed: tuple[Path, ...],
+    fail_on: str | None,
+) -> int:
     """Assess tenants, one parameters file each; without a file, the three tenants of the lab."""
     from aoai_lib import fleet
     from aoai_lib.folder import check_writable
@@ -90,9 +74,13 @@ def assess(files: tuple[Path, ...], out: Path, phase: str, jobs: int, replay: Pa
         from aoai_lib.azure.replay import Recording
 
         Recording.load(replay)
+    fleet.check_observations(observed)
     check_writable(out)
-    surroundings = _surroundings(tenants) if not replay else {}
-    tasks = [fleet.Task(each, out.absolute(), chapters, surroundings.get(each.tenant, {}), replay) for each in tenants]
+    surroundings = fleet.lab_environment(tenants) if not replay else {}
+    tasks = [
+        fleet.Task(each, out.absolute(), chapters, surroundings.get(each.tenant, {}), replay, observed)
+        for each in tenants
+    ]
     context = get_context("spawn")
     with terminal.Progress([each.tenant for each in tenants]) as progress, context.Manager() as manager:
         relay = terminal.Relay(manager.Queue())
@@ -105,7 +93,9 @@ def assess(files: tuple[Path, ...], out: Path, phase: str, jobs: int, replay: Pa
     terminal.show_outcomes(outcomes)
     if len(tenants) > 1 and finished:
         terminal.show_overview(fleet.write_overview(out.absolute(), finished[0]))
-    return _exit_code(outcomes, fail_on)
+    strangers = [path for path in observed if all(path in each.strangers for each in outcomes if each.folder)]
+    terminal.show_strangers(strangers)
+    return INCOMPLETE if strangers and finished else _exit_code(outcomes, fail_on)
 
 
 def _tenants(files: tuple[Path, ...], replay: Path | None) -> list[Parameters]:
@@ -121,17 +111,6 @@ def _tenants(files: tuple[Path, ...], replay: Path | None) -> list[Parameters]:
     return tenants
 
 
-def _surroundings(tenants: list[Parameters]) -> dict[str, dict[str, str]]:
-    """The environment of each tenant that lives in the lab; the lab is started where none is announced."""
-    from aoai_lib.azure import embedded
-
-    inside = [each.tenant for each in tenants if each.cloud == "lab"]
-    if not inside or embedded.announced():
-        return {}
-    handshake = embedded.start(*(word for name in inside for word in ("--tenant", name)))
-    return {name: embedded.environment(handshake, name) for name in inside}
-
-
 def _exit_code(outcomes: list[Any], fail_on: str | None) -> int:
     if any(outcome.refused for outcome in outcomes) and not any(outcome.folder for outcome in outcomes):
         return BAD_INPUT
@@ -145,7 +124,7 @@ def _exit_code(outcomes: list[Any], fail_on: str | None) -> int:
 @main.command()
 @click.argument("control_id", metavar="[ID]", default="")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-@_in_words
+@in_words
 def controls(control_id: str, as_json: bool) -> int:
     """List the catalogue, or show one control in full."""
     from aoai_lib.controls import catalogue
@@ -179,7 +158,7 @@ def controls(control_id: str, as_json: bool) -> int:
 @main.command()
 @click.argument("file", metavar="PARAMETERS.yaml", required=False, type=click.Path(path_type=Path))
 @click.option("--role", is_flag=True, help="Print the least custom role that an assessor needs, and nothing else.")
-@_in_words
+@in_words
 def doctor(file: Path | None, role: bool) -> int:
     """Can we sign in, which permissions are missing, which endpoints are reachable?"""
     from aoai_lib import doctor as checks
@@ -189,9 +168,9 @@ def doctor(file: Path | None, role: bool) -> int:
         click.echo(json.dumps(checks.least_role(parameters.subscriptions if parameters else []), indent=2))
         return DONE
     parameters = load(file) if file else load(PARAMETERS / "hardened.yaml")
-    from aoai_lib.fleet import environment
+    from aoai_lib.fleet import environment, lab_environment
 
-    with environment(_surroundings([parameters]).get(parameters.tenant, {})):
+    with environment(lab_environment([parameters]).get(parameters.tenant, {})):
         results = checks.examine(parameters)
     terminal.show_checks(results)
     return DONE if all(result.good for result in results) else INCOMPLETE

@@ -32,18 +32,23 @@ Progress = Callable[[str, str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One tenant to assess. `environment` is what points its credential and clients at their cloud."""
+    """One tenant to assess. `environment` is what points its credential and clients at their cloud; `observed` are files of
+    `aoai probe`."""
 
     parameters: Parameters
     out: Path
     chapters: tuple[Chapter, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     replay: Path | None = None
+    observed: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a tenant. `problems` are sentences; `refused` says that the input was at fault and nothing is kept."""
+    """What became of a tenant. `problems` are sentences; `refused` says that the input was at fault and nothing is kept.
+
+    `strangers` are files of observations in which no name is one of this tenant's.
+    """
 
     tenant: str
     folder: Path | None = None
@@ -51,6 +56,7 @@ class Outcome:
     severities: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     refused: bool = False
+    strangers: tuple[Path, ...] = ()
 
 
 @contextlib.contextmanager
@@ -63,6 +69,27 @@ def environment(changes: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def lab_environment(tenants: Sequence[Parameters], identity: str = "assessor") -> dict[str, dict[str, str]]:
+    """The environment of each tenant that lives in the lab, by its label; a lab is started where none is announced."""
+    from aoai_lib.azure import embedded
+
+    inside = [each.tenant for each in tenants if each.cloud == "lab"]
+    if not inside or embedded.announced():
+        return {}
+    handshake = embedded.start("--identity", identity, *(word for name in inside for word in ("--tenant", name)))
+    return {name: embedded.environment(handshake, name) for name in inside}
+
+
+def check_observations(paths: Sequence[Path]) -> None:
+    """Raise `InputError` unless every file of observations can be merged, and each is named once."""
+    from aoai_lib.probe import evidence_file
+
+    for path in paths:
+        if [each.resolve() for each in paths].count(path.resolve()) > 1:
+            raise InputError(f"{path} is named twice: it was observed once.")
+        evidence_file.read(path, datetime.now(UTC))
 
 
 def assess_all(tasks: Sequence[Task], executor: Executor, progress: Progress) -> Iterator[Outcome]:
@@ -86,9 +113,11 @@ def assess_tenant(task: Task, progress: Progress) -> Outcome:
 
 def _collect(task: Task, folder: RunFolder, progress: Progress) -> tuple[Run, Evidence]:
     from aoai_lib.azure.replay import Recording
+    from aoai_lib.probe import evidence_file
 
     tenant = task.parameters.tenant
     recording = Recording.load(task.replay) if task.replay else None
+    brought = [line for path in task.observed for line in evidence_file.read(path, datetime.now(UTC))]
     reads = {name for chapter in task.chapters for name in chapter.reads} or set(EVERYTHING)
     evidence = Evidence(folder.path / "requests.jsonl")
     try:
@@ -97,6 +126,7 @@ def _collect(task: Task, folder: RunFolder, progress: Progress) -> tuple[Run, Ev
             reads,
             evidence,
             recording=recording,
+            brought=brought,
             progress=lambda what, done, known: progress(tenant, f"reading {what}", 0.4 * done / known),
         )
     finally:
@@ -158,7 +188,19 @@ def _report(
     seal.seal(folder.path)
     progress(task.parameters.tenant, "done", 1.0)
     failed = tuple(finding["severity"] for finding in document["findings"] if finding["status"] == "fail")
-    return Outcome(task.parameters.tenant, folder.path, document["counts"], failed, tuple(problems))
+    strangers = tuple(path for path in task.observed if path not in _merged(task, evidence))
+    counts = document["counts"]
+    return Outcome(task.parameters.tenant, folder.path, counts, failed, tuple(problems), strangers=strangers)
+
+
+def _merged(task: Task, evidence: Evidence) -> set[Path]:
+    """The files of observations of which lines stand in the evidence."""
+    from aoai_lib.azure.reachability import NAME
+    from aoai_lib.probe import evidence_file
+
+    names = {line.headers.get(NAME) for line in evidence.exchanges}
+    read = {path: evidence_file.read(path, datetime.now(UTC)) for path in task.observed}
+    return {path for path, lines in read.items() if any(line.headers[NAME] in names for line in lines)}
 
 
 def _about(task: Task, run: Run, document: dict[str, Any], problems: list[str], now: str) -> dict[str, Json]:
@@ -186,6 +228,7 @@ def _about(task: Task, run: Run, document: dict[str, Any], problems: list[str], 
         "parameters": run.parameters.model_dump(mode="json"),
         "chapters": [chapter.name for chapter in task.chapters],
         "replay": task.replay.name if task.replay else None,
+        "observed": [path.name for path in task.observed],
         "tool_version": version("aoai-playbook"),
         "catalogue_version": controls.catalogue_version(),
         "python": platform.python_version(),

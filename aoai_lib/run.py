@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,20 +20,24 @@ from aoai_lib.evidence import snapshots
 from aoai_lib.model import Finding, InputError, Json, Phase, Snapshot
 from aoai_lib.parameters import Parameters, parse
 from aoai_lib.report import checklist, figures, matrices, overview, tables
+from aoai_lib.report.table import Table, Tables
 
 if TYPE_CHECKING:
     from aoai_lib.azure.replay import Recording
     from aoai_lib.collect.snapshot import Progress
-    from aoai_lib.evidence.store import Evidence
+    from aoai_lib.evidence.store import Evidence, Exchange
     from aoai_lib.report.figure import Figure
     from aoai_lib.report.figures import Gallery
     from aoai_lib.report.overview import Fleet
-    from aoai_lib.report.table import Table
 
 RUN_VARIABLE: Final = "AOAI_RUN"
 """Environment variable that names the folder of the run a notebook belongs to."""
 OUT_VARIABLE: Final = "AOAI_OUT"
 """Environment variable that names the folder whose runs the fleet overview shows."""
+
+
+OUTPUTS: Final = Path(__file__).resolve().parent.parent / "outputs"
+"""Where a notebook that was opened by hand records what it changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +127,8 @@ class Run:
         """Findings by phase, as a picture."""
         return figures.by_phase(self)
 
-    def private_path(self) -> Figure:
-        """The private path to each account, as a picture."""
+    def private_path(self) -> Gallery:
+        """The private path to each account, as pictures."""
         return figures.private_paths(self)
 
     def access_matrix(self) -> Gallery:
@@ -159,9 +163,25 @@ class Run:
         """The calls without a usable answer, and the permission that each needs."""
         return tables.not_read(self)
 
-    def hardening_plan(self) -> Table:
-        """What to do about the failed controls, the worst first."""
-        return tables.hardening_plan(self)
+    def harden(self) -> Tables:
+        """The plan that mends what failed, and what stays for a person; with the parameter `apply`, carried out.
+
+        Raises `InputError` where a batch run is told to apply: that is done by hand, or by `aoai harden`.
+        """
+        from aoai_lib.harden import making, session, tables
+
+        plan = making.make(self.parameters, self.snapshot, self.findings)
+        shown = (tables.plan_table(plan), tables.unplanned_table(plan))
+        if not self.parameters.apply:
+            return Tables(shown, "Nothing was changed: `apply` is False.")
+        if self.run_id:
+            raise InputError(
+                "A run only assesses: set apply in a notebook opened by hand, or use `aoai harden --apply`."
+            )
+        outcome = session.carry_out(self.parameters, plan, OUTPUTS)
+        return Tables(
+            (*shown, tables.outcome_table(outcome), tables.proof_table(outcome)), f"Recorded in {outcome.folder.name}."
+        )
 
     def checklist(self) -> Table:
         """The validation checklist, line by line."""
@@ -184,9 +204,13 @@ def collect(
     evidence: Evidence,
     *,
     recording: Recording | None = None,
+    brought: Sequence[Exchange] = (),
     progress: Progress | None = None,
 ) -> Snapshot:
-    """Read a tenant. With a recording nothing is sent. Raises `InputError`, `SignInError`."""
+    """Read a tenant. With a recording nothing is sent. `brought` are lines of observations from elsewhere.
+
+    Raises `InputError`, `SignInError`.
+    """
     from aoai_lib.azure import clouds, credentials
     from aoai_lib.azure.clients import Azure
     from aoai_lib.collect.snapshot import Collector
@@ -201,9 +225,14 @@ def collect(
         azure = Azure(cloud, credential, evidence, evidence_days=days)
     try:
         collector = Collector(azure, parameters, progress) if progress else Collector(azure, parameters)
-        return collector.collect(reads)
+        snapshot = collector.collect(reads)
     finally:
         azure.close()
+    if "network" not in reads or not (parameters.vantage or brought or recording):
+        return snapshot
+    from aoai_lib.probe import reachability
+
+    return reachability.observed(snapshot, cloud, parameters.vantage, evidence, recording, brought, progress)
 
 
 def open(notebook: str, values: Mapping[str, Json]) -> Run:  # noqa: A001 - run.open reads as what it does
@@ -218,7 +247,7 @@ def open(notebook: str, values: Mapping[str, Json]) -> Run:  # noqa: A001 - run.
         snapshot = snapshots.load(json.loads((folder / "snapshot.json").read_text(encoding="utf-8")))
         return Run(parameters, snapshot, about.phases, folder.name)
     if parameters.cloud == "lab":
-        _reach_lab(parameters.tenant)
+        _reach_lab(parameters.tenant, "operator" if parameters.apply else "assessor")
     from aoai_lib.evidence.store import Evidence
 
     return Run(parameters, collect(parameters, about.reads, Evidence()), about.phases)
@@ -233,9 +262,9 @@ def _collected(about: Chapter, tenant: str) -> Path | None:
     return overview.newest(Path(out), tenant) if out and about.name == FLEET else None
 
 
-def _reach_lab(tenant: str) -> None:
+def _reach_lab(tenant: str, identity: str) -> None:
     """Point this process at a lab, starting one where none is announced."""
     from aoai_lib.azure import embedded
 
     if not embedded.announced():
-        os.environ.update(embedded.environment(embedded.start("--tenant", tenant), tenant))
+        os.environ.update(embedded.environment(embedded.start("--tenant", tenant, "--identity", identity), tenant))

@@ -36,6 +36,8 @@ EXPOSED: dict[str, tuple[set[str], set[str], set[str], set[str]]] = {
     "NET-14": (ACCOUNTS, set(), set(), set()),
     "NET-15": ({SEARCH}, set(), {SHOP, LEGACY}, set()),  # no perimeter there
     "NET-16": ({SHOP}, set(), {SEARCH, LEGACY}, set()),  # no rule for a subnet there
+    "NET-17": ({SHOP, SEARCH}, set(), set(), {LEGACY}),  # legacy has no name of its own that could be tried
+    "NET-18": ({SHOP, SEARCH}, set(), set(), {LEGACY}),
     "IAM-01": (ACCOUNTS, set(), set(), set()),
     "IAM-04": (ACCOUNTS, set(), set(), set()),
     "IAM-05": (ACCOUNTS, set(), set(), set()),

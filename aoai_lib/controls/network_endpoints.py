@@ -50,8 +50,8 @@ def judged(links: Iterable[Link], whole: str) -> Verdict:
         {_STATUS: "Rejected"},
         {_STATUS: "Disconnected"},
         {_STATUS: ABSENT},
-        {"account.properties.privateEndpointConnections": []},
-        {"account.properties.privateEndpointConnections": ABSENT},
+        breaking({"account.properties.privateEndpointConnections": []}, "NET-17", "NET-18"),
+        breaking({"account.properties.privateEndpointConnections": ABSENT}, "NET-17", "NET-18"),
     ),
 )
 def connection_approved(facts: Facts) -> Verdict:

@@ -101,7 +101,7 @@ _AWAY: Final = "20.50.1.2"
 )
 def private_inside_refused_outside(facts: Facts) -> Verdict:
     """Configuration says what should be; this is what was. From inside, every name of the account must lead to the address of
-    one of its approved private endpoints and to nothing else, and must answer there over verified TLS. From outside, the
+    one of its private endpoints and to nothing else, and must answer there over verified TLS. From outside, the
     name still resolves and still connects, and the only right answer is 403 from the account's network rules.
 
     Both sides are needed for a pass. The request carries no credential, so 401 means that the network was let in. A time-out,

@@ -11,14 +11,12 @@ from aoai_lib.controls import Verdict, fails, not_assessed, passes
 from aoai_lib.facts import Facts, NotCollectedError, View
 from aoai_lib.model import Reading, State
 from aoai_lib.private_link import (
-    APPROVED,
     PUBLIC_PREFIX,
     connections,
     each_sound,
     endpoint_addresses,
     endpoint_of,
     private_endpoint,
-    status_of,
 )
 
 _PLACES: Final = {
@@ -72,7 +70,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class _Held:
-    """The private addresses that the account's endpoints hold for a name. Where `unread` is one of them there may be more."""
+    """The private addresses that the account's endpoints hold for a name, whether approved (NET-05) or not. Where one is
+    `unread` there may be more."""
 
     addresses: set[str]
     unread: Reading | None
@@ -96,13 +95,12 @@ def _is_global(address: str) -> bool:
 def _held(facts: Facts, name: str) -> _Held:
     addresses: set[str] = set()
     unread: Reading | None = None
-    for arm_id, status in each_sound(connections(facts), lambda each: (endpoint_of(each), status_of(each).lower())):
-        if status == APPROVED and arm_id:
-            try:
-                endpoint = private_endpoint(facts, arm_id)
-                addresses |= endpoint_addresses(facts, endpoint, name) if endpoint is not None else set()
-            except NotCollectedError as missing:
-                unread = missing.reading
+    for arm_id in each_sound(connections(facts), endpoint_of):
+        try:
+            endpoint = private_endpoint(facts, arm_id) if arm_id else None
+            addresses |= endpoint_addresses(facts, endpoint, name) if endpoint is not None else set()
+        except NotCollectedError as missing:
+            unread = missing.reading
     return _Held(addresses, unread)
 
 
