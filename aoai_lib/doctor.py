@@ -9,9 +9,10 @@ from typing import Final
 from aoai_lib.collect import sources
 from aoai_lib.collect.scope import ACCOUNTS, SUBSCRIPTIONS
 from aoai_lib.collect.usage import TABLE_QUERIES
-from aoai_lib.evidence.store import Evidence
+from aoai_lib.evidence.store import VANTAGE, Evidence
 from aoai_lib.model import Json, PlaybookError, SignInError, Snapshot, State
 from aoai_lib.parameters import Parameters
+from aoai_lib.probe.reachability import SOURCE
 from aoai_lib.run import EVERYTHING, collect
 
 ROLE_NAME: Final = "Azure OpenAI assessor (read only)"
@@ -58,11 +59,20 @@ def examine(parameters: Parameters) -> list[Check]:
             Check("sign in", good=True, result="signed in"),
             Check("find accounts", good=False, result=str(problem)),
         ]
-    hosts = sorted({exchange.url.split("/")[2] for exchange in evidence.exchanges})
+    hosts = sorted({each.url.split("/")[2] for each in evidence.exchanges if VANTAGE not in each.headers})
     found = [Check("sign in", good=True, result=f"signed in; answered: {', '.join(hosts)}")]
-    return found + [
-        _check(snapshot, source.name, source.permission) for group in sources().values() for source in group
-    ]
+    found += [_check(snapshot, source.name, source.permission) for group in sources().values() for source in group]
+    tried = [each for each in snapshot.readings.values() if each.source.startswith(SOURCE)]
+    return found + [_tried(observation) for reading in tried for observation in reading.value]
+
+
+def _tried(observation: Json) -> Check:
+    """Whether anything answered to a name, from the vantage point of the parameters; a refusal is an answer."""
+    answers = [(each["address"], each["http"]["status"]) for each in observation["reached"]]
+    result = ", ".join(f"{address} {status or 'does not answer'}" for address, status in answers)
+    what = f"{observation['name']} from {observation['vantage'].replace('_', ' ')}"
+    good = bool(answers) and all(status for _, status in answers)
+    return Check(what, good=good, result=result or observation["dns"]["outcome"].replace("_", " "))
 
 
 def _check(snapshot: Snapshot, source: str, permission: str) -> Check:

@@ -189,7 +189,7 @@ def _request(exchange: Exchange) -> dict[str, Json]:
         "method": exchange.method,
         "host": parts.netloc,
         "path": parts.path + (f"?{parts.query}" if parts.query else ""),
-        "answer": exchange.error if exchange.status is None else exchange.status,
+        "answer": exchange.status if exchange.status is not None else exchange.error or "ok",
         "sha256": exchange.sha256,
     }
 
