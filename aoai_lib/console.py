@@ -19,6 +19,7 @@ from rich.table import Table
 
 from aoai_lib.frameworks import FRAMEWORKS, by_framework
 from aoai_lib.model import Phase, Status
+from aoai_lib.report import observed
 
 if TYPE_CHECKING:
     from aoai_lib.controls import Control
@@ -185,32 +186,15 @@ def show_control(control: Control) -> None:
 def show_observations(observations: Sequence[dict[str, Any]]) -> None:
     """What names led to and who answered, a line for each address that was tried."""
     table = Table(title="Observed", title_justify="left")
-    for heading in ("name", "leads to", "TLS", "HTTP"):
+    for heading in observed.COLUMNS:
         table.add_column(heading, overflow="fold")
     for each in observations:
-        for row in _reached(each):
+        for row in observed.rows(each):
             table.add_row(*(_shown(cell) for cell in row))
     console = Console(highlight=False)
     console.print(table)
     if any(each["proxy"] for each in observations):
         console.print("A proxy is set here. It was not used: what it sees is not what this machine sees.")
-
-
-def _reached(observation: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    resolved, name = observation["dns"], observation["name"]
-    if not observation["reached"]:
-        yield name, f"{resolved['outcome'].replace('_', ' ')} {resolved['error']}".strip(), "", ""
-    for each in observation["reached"]:
-        tls, http = each["tls"], each["http"]
-        secured = str(tls["version"]) if tls["verified"] else tls["error"]
-        answered = f"{http['status']} {http['message']}" if http["status"] else http["error"]
-        connected = each["tcp"]["connected"]
-        yield (
-            name,
-            each["address"],
-            secured if connected else f"no connection: {each['tcp']['error']}",
-            answered if tls["verified"] else "",
-        )
 
 
 def show_checks(checks: Sequence[Check]) -> None:

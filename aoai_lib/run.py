@@ -19,7 +19,7 @@ from aoai_lib.controls import Control, catalogue
 from aoai_lib.evidence import snapshots
 from aoai_lib.model import Finding, InputError, Json, Phase, Snapshot
 from aoai_lib.parameters import Parameters, parse
-from aoai_lib.report import checklist, figures, matrices, overview, tables
+from aoai_lib.report import checklist, figures, matrices, observed, overview, tables, traffic
 from aoai_lib.report.table import Table, Tables
 
 if TYPE_CHECKING:
@@ -127,9 +127,17 @@ class Run:
         """Findings by phase, as a picture."""
         return figures.by_phase(self)
 
+    def observations(self) -> Table:
+        """What the accounts' names led to and who answered, by vantage point."""
+        return observed.table(self)
+
     def private_path(self) -> Gallery:
         """The private path to each account, as pictures."""
         return figures.private_paths(self)
+
+    def traffic(self) -> Table:
+        """The security rules in front of each private endpoint, and what they let in."""
+        return traffic.traffic(self)
 
     def access_matrix(self) -> Gallery:
         """Who can do what to each account, as pictures."""

@@ -317,3 +317,13 @@ def test_a_whole_assessment_says_which_files_it_took(
     assert CLAIMS in kept
     assert "other.openai.azure.com" not in kept
     assert "20.95.217.158 answered" not in (outcome.folder / "report.html").read_text()
+
+
+def test_observations_are_a_table(own_lab: Lab, lines: dict[str, list[Exchange]]) -> None:
+    snapshot = assessed([*lines["inside"], *lines["outside"]], own_lab)
+    table = run.Run(load(ROOT / "parameters" / "hardened.yaml"), snapshot).observations()
+    assert [row[:4] for row in table.rows] == [
+        ("inside", CLAIMS, "10.40.1.4", "TLSv1.3"),
+        ("outside", CLAIMS, "20.95.217.158", "TLSv1.3"),
+    ]
+    assert str(table.rows[1][4]) == "403 Public access is disabled. Please configure private endpoint."
