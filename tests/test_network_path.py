@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from builders import ACCOUNT, reading
@@ -18,6 +19,7 @@ from network_samples import (
     whole,
 )
 
+from aoai_lib.evidence import snapshots
 from aoai_lib.model import Reading
 from aoai_lib.private_path import LinkState, private_path
 
@@ -66,3 +68,14 @@ def test_an_account_without_endpoint_or_answer_has_no_path() -> None:
     assert unread.account.state is LinkState.UNKNOWN
     assert unread.shown == ()
     assert unread.state is LinkState.UNKNOWN
+
+
+def test_a_snapshot_keeps_what_the_service_said_and_an_old_one_loads_without() -> None:
+    gone = denied("private_endpoint", ENDPOINT, GONE)
+    document = json.loads(json.dumps(snapshots.dump(whole(gone))))
+    again = snapshots.load(document).reading("private_endpoint", ENDPOINT)
+    assert (again.code, again.is_gone) == ("ResourceNotFound", True)
+    for entry in document["readings"]:
+        del entry["code"]
+    old = snapshots.load(document).reading("private_endpoint", ENDPOINT)
+    assert (old.code, old.is_gone) == ("", False)

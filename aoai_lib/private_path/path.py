@@ -180,7 +180,7 @@ class EndpointPath:
             )
         missing = _quoted([zone.name for zone in required if not zone.grouped])
         if not any(zone.grouped for zone in required):
-            told = f"The endpoint has no DNS zone group, so nobody keeps its records: {missing} are required."
+            told = f"The endpoint has no DNS zone group, so nobody keeps its records in {missing}."
             return broken("zone_group", "none", told)
         if missing:
             return broken("zone_group", "incomplete", f"The endpoint's DNS zone group leaves out {missing}.")
