@@ -278,3 +278,34 @@ def test_the_lab_opens_groups_as_the_directory_does(lab: Lab) -> None:
     assert [each["userPrincipalName"] for each in group.value] == ["noor.haddad@exposed.example", "tom.reyes@exposed.example"]  # fmt: skip
     (names,) = sample.of("directory_objects")
     assert "9e8d7c6b-5a49-4838-8271-605f4e3d2c1b" not in {each["id"] for each in names.value}, "that one was deleted"
+
+
+HOSTILE = "</text><script>alert(1)</script>\u202egnp.exe\n\x1b[31m"
+
+
+def test_a_hostile_name_stays_text_in_picture_table_and_reason() -> None:
+    people = [person(ALICE, name=HOSTILE)]
+    sample = tenant(assignment(OWNER, TEAM, "Group"), members={TEAM: people}, known=[person(TEAM, "group", HOSTILE)])
+    shown = run.Run(load(ROOT / "parameters" / "hardened.yaml"), sample)
+    (figure,) = shown.access_matrix().figures
+    assert "<script" not in figure.svg
+    table = shown.access()
+    for text in (figure.svg, figure.text, str(table), table._repr_mimebundle_()["text/html"]):
+        assert "alert(1)" in text
+        assert not set(text) & {"\u202e", "\x1b"}
+        assert "<script" not in text or text in (figure.text, str(table))
+
+
+def test_the_table_says_who_comes_by_which_group() -> None:
+    sample = tenant(
+        assignment(OWNER, TEAM, "Group"),
+        assignment(READER, BOB),
+        members={TEAM: [person(ALICE, name="alice@contoso.example")]},
+        known=[person(TEAM, "group", "makers")],
+    )
+    table = run.Run(load(ROOT / "parameters" / "hardened.yaml"), sample).access()
+    assert table.columns[1:6] == ("principal", "name", "who", "role", "how")
+    assert [row[1:6] for row in table.rows] == [
+        (TEAM, "makers", "group", "Owner", "inherited"),
+        (ALICE, "alice@contoso.example", "human", "Owner", "inherited, by group makers"),
+    ]

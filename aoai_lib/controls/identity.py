@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from aoai_lib.controls import Verdict, breaking, control, fails, not_assessed, passes
@@ -20,7 +21,7 @@ from aoai_lib.effective_access.records import Assignment
 from aoai_lib.effective_access.register import ACTIVE
 from aoai_lib.facts import Facts, NotCollectedError
 from aoai_lib.frameworks import ai_rmf, atlas, cis, mcsb, nist80053, owasp
-from aoai_lib.model import ABSENT, Kind, Severity
+from aoai_lib.model import ABSENT, Kind, Reading, Severity
 
 _OPENAI_USER_ACTIONS: Final = f"role_definitions[name={OPENAI_USER}].properties.permissions[0].actions"
 _READER: Final = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
@@ -137,12 +138,11 @@ def no_deleted_principal(facts: Facts) -> Verdict:
     counted(facts)
     account = facts.subject.account
     assignments = [*register(facts).reaching(account, ACTIVE), *register(facts).below(account)]
-    asked = {each.principal for each in assignments if _asked(facts, each)}
-    unasked = [each for each in assignments if each.principal not in asked]
-    nameless = [each for each in unasked if each.principal_type.lower() in ("", "unknown") and not each.odd]
-    if unasked and all(each.principal_type == "" for each in unasked):
+    gone = _gone(facts, {each.principal for each in assignments})
+    unasked = [each for each in assignments if each.principal not in gone]
+    if unasked and all(each.principal_type == "" for each in assignments):
         return not_assessed("The answer names no principal's type, so it can't be told whose principals are deleted.")
-    found = nameless + [each for each in assignments if each.principal in asked and _gone(facts, each)]
+    found = [each for each in assignments if gone.get(each.principal, _marked(each)) and not _foreign(each)]
     if found:
         cite(facts, found)
         count = several(len(each_principal(found)), "deleted principal holds", "deleted principals hold")
@@ -158,19 +158,29 @@ def no_deleted_principal(facts: Facts) -> Verdict:
     return passes("The directory knows every principal with a role on the account.")
 
 
-def _asked(facts: Facts, assignment: Assignment) -> bool:
-    """Whether the directory was asked for a principal and answered. That it wasn't is cited with the reason."""
-    try:
-        register(facts).directory.is_gone(assignment.principal)
-    except NotCollectedError as gap:
-        facts.record(gap.reading.source, ABSENT, gap.reading)
-        return False
-    return True
+def _gone(facts: Facts, principals: Iterable[str]) -> dict[str, bool]:
+    """Whether the directory knows no such principal, of those that it was asked for. What it answered, or not, is cited."""
+    found = {}
+    directory = register(facts).directory
+    cited: dict[str, Reading] = {}
+    for principal in principals:
+        try:
+            found[principal] = directory.is_gone(principal)
+        except NotCollectedError as gap:
+            cited[gap.reading.state] = gap.reading
+    if found:
+        for reading in facts.snapshot.of("directory_objects"):
+            facts.record("directory_objects.length", len(reading.value or []), reading)
+    for reading in cited.values():
+        facts.record(reading.source, ABSENT, reading)
+    return found
 
 
-def _gone(facts: Facts, assignment: Assignment) -> bool:
-    """Whether the directory knows no such principal. One of another tenant it can't know."""
-    for reading in facts.snapshot.of("directory_objects"):
-        facts.record("directory_objects.length", len(reading.value or []), reading)
-    foreign = assignment.principal_type.lower() == "foreigngroup"
-    return not foreign and register(facts).directory.is_gone(assignment.principal)
+def _marked(assignment: Assignment) -> bool:
+    """Whether Resource Manager shows a principal as one that the directory no longer knows."""
+    return assignment.principal_type.lower() in ("", "unknown") and not assignment.odd
+
+
+def _foreign(assignment: Assignment) -> bool:
+    """Whether a principal belongs to another tenant, whose directory was not asked."""
+    return assignment.principal_type.lower() == "foreigngroup"

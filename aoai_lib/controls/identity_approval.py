@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from aoai_lib.controls import Verdict, breaking, control
 from aoai_lib.controls.identity_holders import (
-    COGNITIVE_SERVICES_USER,
+    CUSTOM,
     LEAST_PRIVILEGE,
     NAMED,
     approved,
+    custom,
+    delegated,
     given,
     register,
     role,
@@ -29,6 +32,8 @@ from aoai_lib.facts import Facts
 from aoai_lib.frameworks import atlas, cis, mcsb, mcsb_ai, nist80053
 from aoai_lib.model import Kind, Severity
 
+_REGENERATES: Final = custom(["Microsoft.CognitiveServices/accounts/regenerateKey/action"])
+
 
 @control(
     "IAM-04",
@@ -39,8 +44,10 @@ from aoai_lib.model import Kind, Severity
     remediation="Remove the named role assignments, or replace the role by one without `listKeys/action` and "
     "`regenerateKey/action` (Cognitive Services OpenAI User for callers). Principals that need it belong in `approved_admins`.",
     breaks=(
-        {"role_assignments[+]": given(COGNITIVE_SERVICES_USER, "Group")},
-        {"role_eligibility[+]": given(COGNITIVE_SERVICES_USER, "Group")},
+        {"role_definitions[+]": _REGENERATES, "role_assignments[+]": given(CUSTOM, "Group")},
+        {"role_definitions[+]": _REGENERATES, "role_assignments[+]": given(CUSTOM, "User")},
+        {"role_definitions[+]": _REGENERATES, "role_eligibility[+]": given(CUSTOM, "Group")},
+        {"role_definitions[+]": _REGENERATES, "delegations[+]": delegated(CUSTOM)},
     ),
 )
 def keys_for_approved_only(facts: Facts) -> Verdict:

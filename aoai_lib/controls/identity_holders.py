@@ -24,6 +24,8 @@ LEAST_PRIVILEGE: Final[tuple[tuple[Clause, ...], ...]] = (
 """The clauses that every control of who may do what maps to."""
 COGNITIVE_SERVICES_USER: Final = "a97b65f3-24c7-4388-baec-2e87135dc908"
 """A built-in role that lists keys besides calling models."""
+CUSTOM: Final = "99999999-0000-4000-8000-000000000010"
+"""The custom role that breaks add."""
 _KINDS: Final = {
     "user": "user",
     "group": "group",
@@ -165,4 +167,33 @@ def given(role_guid: str, kind: str, **more: Json) -> Json:
             "scope": "/",
             **more,
         },
+    }
+
+
+def custom(actions: list[str], data_actions: list[str] | None = None) -> Json:
+    """A custom role of the whole organisation, for the breaks."""
+    return {
+        "id": f"/providers/Microsoft.Authorization/roleDefinitions/{CUSTOM}",
+        "name": CUSTOM,
+        "type": "Microsoft.Authorization/roleDefinitions",
+        "properties": {
+            "roleName": "AI maker",
+            "type": "CustomRole",
+            "assignableScopes": ["/providers/Microsoft.Management/managementGroups/everything"],
+            "permissions": [
+                {"actions": actions, "notActions": [], "dataActions": data_actions or [], "notDataActions": []}
+            ],
+        },
+    }
+
+
+def delegated(role_guid: str) -> Json:
+    """A role delegated to somebody of another tenant at the root of everything, as Azure Lighthouse would list it: a break."""
+    own = {
+        "managedByTenantId": "66666666-0000-4000-8000-000000000001",
+        "authorizations": [{"principalId": "88888888-0000-4000-8000-000000000002", "roleDefinitionId": role_guid}],
+    }
+    return {
+        "id": "/providers/Microsoft.ManagedServices/registrationAssignments/77777777-0000-4000-8000-000000000002",
+        "properties": {"registrationDefinition": {"properties": own}},
     }

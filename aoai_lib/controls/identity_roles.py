@@ -10,6 +10,7 @@ from aoai_lib.controls.identity_holders import (
     COGNITIVE_SERVICES_USER,
     LEAST_PRIVILEGE,
     approved,
+    custom,
     each_principal,
     given,
     name,
@@ -24,7 +25,7 @@ from aoai_lib.effective_access.records import Assignment, Holding, Role, chain, 
 from aoai_lib.effective_access.register import ACTIVE, UNKNOWN, nobody
 from aoai_lib.facts import Facts, UnexpectedShapeError
 from aoai_lib.frameworks import cis, mcsb
-from aoai_lib.model import ABSENT, Json, Kind, Severity, State
+from aoai_lib.model import ABSENT, Kind, Severity, State
 
 CONTRIBUTOR: Final = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 COGNITIVE_SERVICES_CONTRIBUTOR: Final = "25fbc0a9-bd7c-42a3-aa1a-3b75d497ee68"
@@ -45,7 +46,7 @@ WORKLOADS: Final = frozenset({"serviceprincipal", "msi", "application"})
     breaks=(
         {"role_assignments[+]": given("19c28022-e58e-450d-a464-0b2a53034789", "ServicePrincipal")},
         breaking({"role_assignments[+]": given("a001fd3d-188f-4b5d-821b-7da978bf7442", "ServicePrincipal")}, "IAM-07"),
-        breaking({"role_assignments[+]": given(COGNITIVE_SERVICES_USER, "MSI")}, "IAM-04"),
+        {"role_assignments[+]": given(COGNITIVE_SERVICES_USER, "MSI")},
     ),
 )
 def workloads_hold_openai_user_at_most(facts: Facts) -> Verdict:
@@ -71,9 +72,9 @@ def workloads_hold_openai_user_at_most(facts: Facts) -> Verdict:
         for each in register(facts).through(assignment):
             if not each.principal_type:
                 untyped.append(each)
-            elif (
-                each.principal_type.lower() in WORKLOADS and each.principal not in exempt and any(_beyond(facts, each))
-            ):
+            elif each.principal_type.lower() not in WORKLOADS or each.principal in exempt:
+                continue
+            elif each is assignment or any(_beyond(facts, each)):
                 yield each
 
     search = Search(facts)
@@ -135,7 +136,7 @@ def no_standing_human_power(facts: Facts) -> Verdict:
         return bool(kind)
 
     search = Search(facts)
-    search.among(only(stands), NOW)
+    search.among(only(stands), NOW, FULL_CONTROL)
     found = search.settle()
     if found:
         count = several(len(each_principal(found)), "person or group has", "people or groups have")
@@ -196,24 +197,6 @@ def _until(facts: Facts) -> Callable[[Assignment], str]:
     return words
 
 
-def _custom(actions: list[str], data_actions: list[str] | None = None) -> Json:
-    """A custom role of the whole organisation, for the breaks."""
-    guid = "99999999-0000-4000-8000-000000000010"
-    return {
-        "id": f"/providers/Microsoft.Authorization/roleDefinitions/{guid}",
-        "name": guid,
-        "type": "Microsoft.Authorization/roleDefinitions",
-        "properties": {
-            "roleName": "AI maker",
-            "type": "CustomRole",
-            "assignableScopes": ["/providers/Microsoft.Management/managementGroups/everything"],
-            "permissions": [
-                {"actions": actions, "notActions": [], "dataActions": data_actions or [], "notDataActions": []}
-            ],
-        },
-    }
-
-
 @control(
     "IAM-10",
     title="No custom role reaches the accounts with wildcards",
@@ -223,10 +206,10 @@ def _custom(actions: list[str], data_actions: list[str] | None = None) -> Json:
     remediation="Replace the wildcards in the named custom roles by the actions that are needed "
     "(`az role definition update`), or take these subscriptions from their `assignableScopes`.",
     breaks=(
-        {"role_definitions[+]": _custom(["Microsoft.CognitiveServices/*"])},
-        {"role_definitions[+]": _custom(["*"])},
-        {"role_definitions[+]": _custom(["Microsoft.CognitiveServices/accounts/list*/action"])},
-        {"role_definitions[+]": _custom([], ["Microsoft.CognitiveServices/accounts/OpenAI/*"])},
+        {"role_definitions[+]": custom(["Microsoft.CognitiveServices/*"])},
+        {"role_definitions[+]": custom(["*"])},
+        {"role_definitions[+]": custom(["Microsoft.CognitiveServices/accounts/list*/action"])},
+        {"role_definitions[+]": custom([], ["Microsoft.CognitiveServices/accounts/OpenAI/*"])},
     ),
 )
 def no_custom_wildcards(facts: Facts) -> Verdict:

@@ -19,6 +19,8 @@ from aoai_lib.model import Json, Reading
 
 EVERYONE: Final = "00000000-0000-0000-0000-000000000000"
 """As a principal of a deny assignment: all principals (Microsoft Learn, "Understand Azure deny assignments")."""
+INDIVIDUALS: Final = frozenset({"user", "serviceprincipal", "msi", "application"})
+"""Types of principals that hold nobody else."""
 MANAGEMENT_GROUPS: Final = "/providers/microsoft.management/managementgroups/"
 _ASSIGNMENTS: Final = "/providers/microsoft.authorization/role"
 """What comes after the scope in the ids of assignments and of schedule instances."""
@@ -94,6 +96,11 @@ class Assignment:
     def is_group(self) -> bool:
         """Whether its principal is a group of this directory or of another."""
         return self.principal_type.lower() in ("group", "foreigngroup")
+
+    @property
+    def is_one(self) -> bool:
+        """Whether its principal surely is one person or one workload."""
+        return self.principal_type.lower() in INDIVIDUALS
 
 
 @dataclass(frozen=True, slots=True)

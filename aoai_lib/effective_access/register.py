@@ -15,6 +15,7 @@ from aoai_lib.effective_access.directory import Directory
 from aoai_lib.effective_access.outsiders import classic_of, delegations_of
 from aoai_lib.effective_access.records import (
     EVERYONE,
+    INDIVIDUALS,
     Assignment,
     Denial,
     Holding,
@@ -245,7 +246,7 @@ class Register:
             return False
         if self._among(deny.spared, assignment.principal):
             return False
-        if not deny.spared or assignment.principal_type in ("User", "ServicePrincipal"):
+        if not deny.spared or assignment.is_one:
             return True
         return not any(self._among(deny.spared, each.id) for each in self.directory.members(assignment.principal))
 
@@ -254,7 +255,7 @@ class Register:
         if principal in principals:
             return True
         groups = [
-            each for each, kind in principals.items() if kind not in ("User", "ServicePrincipal") and each != EVERYONE
+            each for each, kind in principals.items() if kind.lower() not in INDIVIDUALS and each != EVERYONE
         ]
         return any(person.id == principal for group in groups for person in self.directory.members(group))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aoai_lib.effective_access import AccessMatrix, Entry, access_matrix
 from aoai_lib.effective_access import Row as AccessRow
-from aoai_lib.effective_access.capabilities import CALL_MODELS
+from aoai_lib.effective_access.capabilities import CALL_MODELS, WEAKEN_FILTERS, WRITE_DEPLOYMENTS
 from aoai_lib.effective_access.records import Holding
 from aoai_lib.guardrails import Matrix, guardrail_matrix
 from aoai_lib.guardrails.filters import PLACES, PROFANITY, Direction, Effect, Setting
@@ -45,7 +45,8 @@ def access_figure(run: Run, account: str) -> Figure:
     rows = [_access_row(row, matrix, run.snapshot.requirements) for row in matrix.rows[:DRAWN_AT_MOST]]
     notes = list(matrix.gaps)
     if matrix.others:
-        notes.insert(0, f"{matrix.others} more principals hold a role here that gives none of this.")
+        more = "1 more principal holds" if matrix.others == 1 else f"{matrix.others} more principals hold"
+        notes.insert(0, f"{more} a role here that gives none of this.")
     if len(matrix.rows) > DRAWN_AT_MOST:
         notes.insert(0, f"{len(matrix.rows) - DRAWN_AT_MOST} more principals are in the table.")
     title = f"Who can do what to {leaf(account)}"
@@ -53,38 +54,56 @@ def access_figure(run: Run, account: str) -> Figure:
 
 
 def _access_row(row: AccessRow, matrix: AccessMatrix, asked: Requirements) -> Row:
-    known = row.principal.lower() in _approved(asked)
     told = [row.nature]
     if row.nature.startswith("group"):
         told.append("unopened" if row.members is None else "1 member" if row.members == 1 else f"{row.members} members")
-    if known:
+    if row.principal in _approved(asked, WRITE_DEPLOYMENTS.name):
         told.append("approved")
-    cells = tuple(_access_cell(row, capability, approved=known) for capability in matrix.capabilities)
+    cells = tuple(_access_cell(row, name, matrix, _approved(asked, name)) for name in matrix.capabilities)
     return Row(row.name or _short(row.principal), ", ".join(told), cells)
 
 
-def _approved(asked: Requirements) -> frozenset[str]:
-    return frozenset(each.lower() for each in (*asked.approved_admins, *asked.approved_deployers))
+def _approved(asked: Requirements, capability: str) -> frozenset[str]:
+    """Who is approved for a capability. Deployers are for deployments, and so for binding them to another policy."""
+    deploying = capability in (WRITE_DEPLOYMENTS.name, WEAKEN_FILTERS.name)
+    return frozenset(
+        each.lower() for each in (*asked.approved_admins, *(asked.approved_deployers if deploying else ()))
+    )
 
 
-def _access_cell(row: AccessRow, capability: str, *, approved: bool) -> Cell:
+def _access_cell(row: AccessRow, capability: str, matrix: AccessMatrix, approved: frozenset[str]) -> Cell:
     held = row.level(capability)
     if held is None:
         return Cell("·", Tone.NONE, "no")
     entries = row.cells[capability]
     firmest = [entry for entry in entries if entry.holding is held]
-    direct = any(entry.direct for entry in firmest)
-    roles = ", ".join(dict.fromkeys(f"{entry.role} at {entry.scope or '/'}" for entry in entries))
     conditional = all(capability in entry.conditional for entry in entries)
-    where = "direct" if direct else "inherited"
-    tip = f"{held.value}, {where}{', under a condition' if conditional else ''}: {roles}"
-    if held is Holding.STANDING:
-        if all(entry.through or entry.tenant for entry in firmest):
-            where = "delegated" if any(entry.tenant for entry in firmest) else "by group"
-        tone = Tone.GOOD if approved else Tone.BAD if direct else Tone.WEAK
-        calls = capability == CALL_MODELS.name
-        return Cell(f"{where}{' (if)' if conditional else ''}", Tone.NONE if calls else tone, tip)
-    return Cell(held.value, Tone.GOOD, tip)
+    ways = dict.fromkeys(f"{entry.role} at {entry.scope or '/'}, {_way(entry, matrix)}" for entry in entries)
+    tip = f"{held.value}{', under a condition' if conditional else ''}: {'; '.join(ways)}"
+    if held is not Holding.STANDING:
+        return Cell(held.value, Tone.GOOD, tip)
+    direct = any(entry.direct for entry in firmest)
+    known = all(approved & {entry.principal, entry.through} for entry in firmest)
+    tone = Tone.GOOD if known else Tone.BAD if direct else Tone.WEAK
+    text = f"{_shortest(firmest)}{' (if)' if conditional else ''}"
+    return Cell(text, Tone.NONE if capability == CALL_MODELS.name else tone, tip)
+
+
+def _shortest(entries: list[Entry]) -> str:
+    """One word for how something is held: by the principal itself before by others."""
+    if all(entry.through for entry in entries):
+        return "by group"
+    if all(entry.through or entry.tenant for entry in entries):
+        return "delegated"
+    return "direct" if any(entry.direct for entry in entries) else "inherited"
+
+
+def _way(entry: Entry, matrix: AccessMatrix) -> str:
+    """How an assignment comes to the principal: from where, by which group, delegated to which tenant."""
+    how = "direct" if entry.direct else "inherited"
+    if entry.through:
+        how += f", by group {matrix.names.get(entry.through) or entry.through}"
+    return f"{how}, delegated to {entry.tenant}" if entry.tenant else how
 
 
 def _short(principal: str) -> str:
@@ -107,17 +126,13 @@ def access_table(run: Run) -> Table:
 
 
 def _access_line(row: AccessRow, entry: Entry, matrix: AccessMatrix) -> tuple[table.Cell, ...]:
-    how = "direct" if entry.direct else "inherited"
-    if entry.through:
-        how += f", by group {matrix.names.get(entry.through) or entry.through}"
-    if entry.tenant:
-        how += f", delegated to {entry.tenant}"
     closed = " (unopened)" if row.nature.startswith("group") and row.members is None else ""
     held = entry.holding.value + (f" until {entry.ends}" if entry.ends else "")
     narrowed = ", ".join(name for name in row.cells if name in entry.conditional)
     can = ", ".join(name for name in row.cells if name in entry.capabilities)
     scope = entry.scope or "/"
-    return row.principal, row.name, f"{row.nature}{closed}", entry.role, how, scope, held, narrowed, can
+    way = _way(entry, matrix)
+    return row.principal, row.name, f"{row.nature}{closed}", entry.role, way, scope, held, narrowed, can
 
 
 def guardrail_figure(run: Run, account: str) -> Figure:
