@@ -157,6 +157,7 @@ def test_a_certificate_of_an_unknown_issuer_is_not_accepted(tmp_path: Path) -> N
         (http(502, b"<html>busy</html>", "text/html"), 502, "", "<html>busy</html>"),
         (http(200, b"[1]"), 200, "", ""),
         (http(500, b'{"error":"flat"}'), 500, "", "flat"),
+        (http(200, b"[" * 900 + b"]" * 900), 200, "", "[" * 500),
         (http(403, b'{"error":{"code":{"a":1},"message":["x"]}}'), 403, "{'a': 1}", ""),
         (http(403, b'{"error":{"message":"' + b"x" * 5000 + b'"}}'), 403, "", "x" * 500),
     ],
@@ -195,6 +196,11 @@ def test_a_proxy_is_not_used_and_mentioned(stand: Stand) -> None:
     assert seen["proxy"] is True
     assert seen["reached"][0]["http"]["status"] == 403
     assert "someone" not in json.dumps([line.headers for line in evidence.exchanges])
+
+
+def test_a_proxy_that_is_not_for_this_name_is_not_mentioned(stand: Stand) -> None:
+    with environment({"https_proxy": "http://127.0.0.1:9", "no_proxy": ".azure.com"}):
+        assert stand.observe()[0]["proxy"] is False
 
 
 def test_lines_have_the_same_names_in_every_run(stand: Stand) -> None:

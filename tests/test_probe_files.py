@@ -121,6 +121,7 @@ def sealed(path: Path, records: list[Any], vantage: str = "outside") -> Path:
         {"status": "200"},
         {"url": None},
         {"error": {}},
+        {"body": json.loads("[" * 900 + "]" * 900)},
         {"headers": None},
         {"headers": {"x-aoai-vantage": "outside"}},
         {"headers": {"x-aoai-vantage": "../..", "x-aoai-name": CLAIMS, "x-aoai-began": "2026-11-23T08:00:00Z"}},
@@ -134,6 +135,13 @@ def test_lines_that_are_no_observations_are_refused(
 ) -> None:
     path = sealed(tmp_path / "h.jsonl", [{**asdict(lines["outside"][-1]), **hostile}])
     with pytest.raises(InputError, match=r"h\.jsonl"):
+        evidence_file.read(path, NOW)
+
+
+def test_a_header_of_another_form_is_refused(tmp_path: Path, lines: dict[str, list[Exchange]]) -> None:
+    path = written(tmp_path / "h.jsonl", lines["outside"])
+    path.write_text(path.read_text().replace('"vantage": "outside"', '"vantage": ["outside"]', 1))
+    with pytest.raises(InputError):
         evidence_file.read(path, NOW)
 
 

@@ -22,9 +22,9 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from aoai_lib.azure.clouds import Standpoint
-from aoai_lib.azure.recording import parse
+from aoai_lib.azure.recording import kept
 from aoai_lib.azure.resolution import LONGEST_CHAIN, NoAnswerError, Server, ask, follow, server_of, system_servers
-from aoai_lib.evidence.redaction import keep_headers, redact, redact_text
+from aoai_lib.evidence.redaction import keep_headers, redact_text
 from aoai_lib.evidence.store import VANTAGE, Evidence, Exchange
 from aoai_lib.model import Json
 
@@ -63,27 +63,31 @@ class Observer:
         named = self.standpoint.resolver
         self._servers = [server_of(named)] if named else system_servers()
         self._trust = ssl.create_default_context()
+        self._agent = f"aoai-playbook/{version('aoai-playbook')}"
 
     def observe(self, name: str) -> None:
         """Try one name. What fails is a line too; nothing is raised for it."""
         marks = {VANTAGE: self.vantage, NAME: name, BEGAN: _now()}
-        if any(urllib.request.getproxies().get(scheme) for scheme in ("https", "all")):
+        proxies = urllib.request.getproxies()
+        if (proxies.get("https") or proxies.get("all")) and not urllib.request.proxy_bypass(name):
             marks[PROXY] = "not used"
-        for address in [each for type_ in ("A", "AAAA") for each in self._resolve(name, type_, marks)]:
+        four, questions = self._resolve(name, "A", marks, LONGEST_CHAIN + 1)
+        # A resolver that follows aliases for one family follows them for the other.
+        six, _ = self._resolve(name, "AAAA", marks, questions)
+        for address in (*four, *six):
             self._reach(address, _Steps(self.evidence, {**marks, ADDRESS: address}))
 
-    def _resolve(self, name: str, type_: str, marks: Mapping[str, str]) -> tuple[str, ...]:
-        """Ask until the chain ends: most resolvers follow it themselves, some leave the last alias to the asker."""
+    def _resolve(self, name: str, type_: str, marks: Mapping[str, str], most: int) -> tuple[tuple[str, ...], int]:
+        """Addresses of a name, and how many questions that took: most resolvers follow a chain of aliases by themselves, some
+        leave the last alias to the asker."""
         answers: list[Json] = []
         asked: set[str] = set()
         chain = follow(name, answers)
-        while (
-            chain.outcome in ("no_answer", "no_data") and chain.names[-1] not in asked and len(asked) <= LONGEST_CHAIN
-        ):
+        while chain.outcome in ("no_answer", "no_data") and chain.names[-1] not in asked and len(asked) < most:
             asked.add(chain.names[-1])
             answers.append(self._ask_servers(chain.names[-1], type_, marks))
             chain = follow(name, answers)
-        return chain.addresses
+        return chain.addresses, len(asked)
 
     def _ask_servers(self, name: str, type_: str, marks: Mapping[str, str]) -> Json:
         said: Json = None
@@ -166,8 +170,7 @@ class Observer:
     def _get(self, line: ssl.SSLSocket, name: str, step: _Steps) -> None:
         started = time.monotonic()
         url = f"https://{name}{ROUTE}"
-        agent = f"aoai-playbook/{version('aoai-playbook')}"
-        request = f"GET {ROUTE} HTTP/1.1\r\nHost: {name}\r\nUser-Agent: {agent}\r\n"
+        request = f"GET {ROUTE} HTTP/1.1\r\nHost: {name}\r\nUser-Agent: {self._agent}\r\n"
         try:
             line.sendall(f"{request}Accept: application/json\r\nConnection: close\r\n\r\n".encode())
             answer = http.client.HTTPResponse(_Within(line, started + self.limits.answer))  # type: ignore[arg-type]
@@ -179,7 +182,7 @@ class Observer:
             step.keep("GET", url, started, error=_said(problem))
             return
         headers = keep_headers(dict(answer.getheaders()))
-        step.keep("GET", url, started, answer.status, redact(parse(content)), content, headers)
+        step.keep("GET", url, started, answer.status, kept(content), content, headers)
 
 
 @dataclass(frozen=True)

@@ -38,15 +38,15 @@ def watching() -> Iterator[list[Exchange]]:
         _watched.reset(token)
 
 
-def parse(content: bytes) -> Json:
-    """The body as JSON, or as text where it is none; None for an empty one."""
+def kept(content: bytes) -> Json:
+    """The body as evidence keeps it: JSON, or text where it is none or is nested without end; None for an empty one."""
     if not content:
         return None
     text = content.decode("utf-8-sig", errors="replace")
     try:
-        return json.loads(text)
+        return redact(json.loads(text))
     except (ValueError, RecursionError):
-        return text
+        return redact_text(text)
 
 
 def _content(response: Any) -> bytes:
@@ -86,7 +86,7 @@ class RecordingPolicy(HTTPPolicy[Any, Any]):
             status=status,
             duration_ms=round((time.monotonic() - started) * 1000),
             headers=keep_headers(headers),
-            body=redact(parse(content)),
+            body=kept(content),
             sha256=hashlib.sha256(content).hexdigest() if status is not None else "",
             error=redact_text(error),
         )

@@ -69,17 +69,17 @@ class Vantage:
             each.close()
 
     def reply(self, wire: bytes) -> bytes | None:
-        """The answer to a DNS message; None for what is none."""
+        """The answer to a DNS message; None for what is no question."""
         try:
             query = dns.message.from_wire(wire)
+            response = dns.message.make_response(query, recursion_available=True)
         except dns.exception.DNSException:
             return None
-        if not query.question:
+        if not query.question or not isinstance(query, dns.message.QueryMessage):
             return None
         asked = query.question[0]
         with self._lock:
             found = names.resolve(self._tenants, self.name, asked.name.to_text(), dns.rdatatype.to_text(asked.rdtype))
-        response = dns.message.make_response(query, recursion_available=True)
         response.set_rcode(dns.rcode.from_text(found.rcode))
         response.answer = [
             dns.rrset.from_text(f"{each.name}.", each.ttl, "IN", each.type, _data(each)) for each in found.records

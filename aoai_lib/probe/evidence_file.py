@@ -68,7 +68,7 @@ def read(path: Path, now: datetime) -> list[Exchange]:
     lines = [line_of(record) if isinstance(record, dict) else None for record in records]
     found = [line for line in lines if line is not None]
     vantage = header.get("vantage")
-    if not found or len(found) < len(lines) or {line.headers[VANTAGE] for line in found} != {vantage}:
+    if not found or len(found) < len(lines) or any(line.headers[VANTAGE] != vantage for line in found):
         raise InputError(f"{path} holds lines that are no observations from its vantage point. Probe again.")
     for line in found:
         _check_age(path, line.headers[BEGAN], now)

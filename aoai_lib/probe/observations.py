@@ -52,9 +52,12 @@ def line_of(record: Mapping[str, Json]) -> Exchange | None:
     given = {name: record.get(name, form()) for name, form in _FORMS.items()}
     if not all(isinstance(given[name], form) for name, form in _FORMS.items()):
         return None
-    kept = {name: redact_text(value[:_LONGEST_TEXT]) for name, value in headers.items()}
-    line = Exchange(**{**given, "status": status, "headers": kept, "body": redact(record.get("body"))})
-    return replace(line, error=redact_text(line.error[:_LONGEST_TEXT]))
+    given["headers"] = {name: redact_text(value[:_LONGEST_TEXT]) for name, value in headers.items()}
+    given["error"] = redact_text(given["error"][:_LONGEST_TEXT])
+    try:
+        return Exchange(**given, status=status, body=redact(record.get("body")))
+    except RecursionError:
+        return None
 
 
 def copied(line: Exchange, evidence: Evidence) -> Exchange:

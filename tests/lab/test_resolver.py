@@ -5,6 +5,7 @@ import socket
 import ssl
 
 import dns.message
+import dns.opcode
 import dns.query
 import dns.rcode
 import pytest
@@ -184,7 +185,10 @@ def test_nonsense_is_not_answered_and_breaks_nothing(lab):
     host, _, port = lab.vantages["inside"]["resolver"].partition(":")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
         line.settimeout(0.2)
-        for wire in (b"", b"\x00", b"\xff" * 40):
+        answer = dns.message.make_response(dns.message.make_query(CLAIMS, "A")).to_wire()
+        update = dns.message.make_query(CLAIMS, "SOA")
+        update.set_opcode(dns.opcode.UPDATE)
+        for wire in (b"", b"\x00", b"\xff" * 40, answer, update.to_wire(), b"\x00" * 12):
             line.sendto(wire, (host, int(port)))
         with pytest.raises(TimeoutError):
             line.recv(100)
