@@ -254,9 +254,7 @@ class Register:
         """Whether a principal is one of these, or in a group among them."""
         if principal in principals:
             return True
-        groups = [
-            each for each, kind in principals.items() if kind.lower() not in INDIVIDUALS and each != EVERYONE
-        ]
+        groups = [each for each, kind in principals.items() if kind.lower() not in INDIVIDUALS and each != EVERYONE]
         return any(person.id == principal for group in groups for person in self.directory.members(group))
 
     def effective(self, assignment: Assignment, capability: Capability, account: str) -> tuple[bool, list[Denial]]:
