@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from azure.core import PipelineClient
 from azure.core.exceptions import AzureError, ClientAuthenticationError
@@ -40,7 +41,7 @@ class Logs:
         Raises azure-core's errors. A token that is refused is one of them and not the end of a run: Resource Manager's tokens
         are another matter.
         """
-        asked = {"query": question, "timespan": f"P{self._days}D"}
+        asked = {"query": quote(question, safe=""), "timespan": f"P{self._days}D"}
         request = HttpRequest("GET", f"{self._endpoint}/workspaces/{workspace}/query", params=asked)
         try:
             response = self._client.send_request(request, read_timeout=_PATIENCE)
