@@ -69,7 +69,7 @@ class LogStore:
             self.open(guid)
 
     def open(self, workspace_guid: str) -> "Workspace":
-        """The workspace, made known if it was not: an open workspace without rows answers queries with no rows."""
+        """The workspace, made known if it was not. Without rows its tables are empty, and AzureDiagnostics is not there yet."""
         with self._lock:
             return self._workspaces.setdefault(workspace_guid.lower(), Workspace(workspace_guid))
 
