@@ -28,7 +28,7 @@ from aoai_lib.azure.logs import Logs
 from aoai_lib.azure.permission import ReadOnlyPolicy, WriteRefusedError
 from aoai_lib.azure.recording import RecordingPolicy
 from aoai_lib.azure.replay import Recording, ReplayAdapter
-from aoai_lib.azure.writing import CallError, PlannedWrite, PlannedWritesPolicy, explained, send
+from aoai_lib.azure.writing import CallError, PlannedWrite, PlannedWritesPolicy, explained, quoted, send
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.model import Json
 
@@ -186,7 +186,7 @@ class Azure:
     def get(self, path: str, api_version: str) -> Json:
         """One resource that the SDKs don't cover, by its path below the ARM endpoint. Raises azure-core's errors."""
         response = self._arm.send_request(
-            HttpRequest("GET", f"{self.cloud.arm}{path}", params={"api-version": api_version})
+            HttpRequest("GET", f"{self.cloud.arm}{quoted(path)}", params={"api-version": api_version})
         )
         response.raise_for_status()
         return response.json()

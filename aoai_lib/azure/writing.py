@@ -20,7 +20,7 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.core.exceptions import ARMErrorFormat
 from azure.mgmt.core.polling.arm_polling import ARMPolling
 
-from aoai_lib.azure.permission import WriteRefusedError, refuse_writes
+from aoai_lib.azure.permission import refuse_writes
 from aoai_lib.evidence.redaction import redact_text
 from aoai_lib.model import Json, PlaybookError, SignInError
 

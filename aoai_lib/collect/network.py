@@ -23,6 +23,8 @@ from aoai_lib.collect import (
 )
 from aoai_lib.model import Json, State
 
+_DOCUMENTED: Final = ("privatelink.openai.", "privatelink.cognitiveservices.", "privatelink.services.ai.")
+"""How the private zones of these accounts begin in every cloud (Microsoft Learn, "Private DNS zone values", 2026-08)."""
 LISTED_INTERFACES: Final = 8
 """From so many endpoints in a subscription, listing all its network interfaces takes fewer requests than reading them singly."""
 
@@ -57,13 +59,13 @@ def unlisted(readings: Readings, item: str, listing: str, ids: Iterable[str]) ->
 
 
 def _connected(readings: Readings) -> Iterator[tuple[str, str]]:
-    """Account and endpoint of each approved connection, as the account shows it."""
+    """Account and endpoint of each connection that is approved or waits for it, as the account shows it."""
     for account in items(readings, "accounts"):
         reading = readings.get(("account", account.lower()))
         body = reading.value if reading is not None else None
         for connection in entries(body, "properties", "privateEndpointConnections"):
             state = inner(connection, "properties", "privateLinkServiceConnectionState", "status")
-            if isinstance(state, str) and state.lower() == "approved":
+            if isinstance(state, str) and state.lower() in ("approved", "pending"):
                 for endpoint in arm_ids([inner(connection, "properties", "privateEndpoint", "id")]):
                     yield account, endpoint
 
@@ -126,7 +128,10 @@ def _foreign_networks(readings: Readings) -> Iterable[str]:
 
 
 def _zones(readings: Readings) -> Iterable[str]:
-    """Private DNS zones that a zone group names, and those that bear a name which the accounts' private link requires."""
+    """Private DNS zones that a zone group names, and those that bear a name which the accounts' private link requires.
+
+    Zones with the documented names are read though no account has a connection yet: whoever plans one asks for them.
+    """
     found = {}
     for group in items(readings, "private_dns_zone_groups"):
         configs = entries(group, "properties", "privateDnsZoneConfigs")
@@ -138,7 +143,8 @@ def _zones(readings: Readings) -> Iterable[str]:
             names = entries(resource, "properties", "requiredZoneNames")
             required.update(name.lower() for name in names if isinstance(name, str))
     for arm_id in items(readings, "private_dns_zones"):
-        if name_of(arm_id).lower() in required:
+        name = name_of(arm_id).lower()
+        if name in required or name.startswith(_DOCUMENTED):
             found.setdefault(arm_id.lower(), arm_id)
     return found.values()
 

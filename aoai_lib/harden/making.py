@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from aoai_lib.controls import catalogue
 from aoai_lib.facts import Facts, NotCollectedError, UnexpectedShapeError
-from aoai_lib.harden import import_declarations
 from aoai_lib.harden.plan import Plan, Request, Step, Unplanned, in_order, step_id
+from aoai_lib.harden.remedies import import_declarations
 from aoai_lib.harden.wire import merged, projected, writable
 from aoai_lib.model import Finding, InputError, Json, Snapshot, Status, Subject
 from aoai_lib.parameters import Hardening, Parameters
@@ -67,7 +67,7 @@ class Site:
     def plan(self, remedy: Remedy, finding: Finding) -> None:
         """Add the steps that mend a finding. Raises `CannotPlanError`, and what `Facts` raises for what was not read."""
         account = finding.subject.account.lower()
-        self._needs = tuple(step for control in remedy.after for step in self._of_account.get((control, account), []))
+        self._needs = tuple(step for control in remedy.needs for step in self._of_account.get((control, account), []))
         for step in remedy.plan(self, finding):
             self._needs = (*self._needs, step.id)
             self._of_account.setdefault((finding.control, account), []).append(step.id)

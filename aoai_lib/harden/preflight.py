@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from aoai_lib.harden import import_declarations
 from aoai_lib.harden.plan import Check
+from aoai_lib.harden.remedies import import_declarations
 from aoai_lib.model import InputError, Snapshot
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from aoai_lib.harden.plan import Plan
-from aoai_lib.harden.session import Outcome
 from aoai_lib.model import Json
 from aoai_lib.private_link import name_of
 from aoai_lib.report.table import Cell, Table
+
+if TYPE_CHECKING:
+    from aoai_lib.harden.session import Outcome
 
 _LONGEST = 300
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from aoai_lib.facts import Facts, View
-from aoai_lib.harden.endpoints import NETWORK
 from aoai_lib.harden.making import CannotPlanError, Site, mends
 from aoai_lib.harden.plan import Check, Step
+from aoai_lib.harden.remedies.endpoints import NETWORK
 from aoai_lib.model import Finding, Json
 from aoai_lib.private_link import endpoint_addresses, name_of, network_of, private_endpoint, subnet, virtual_network
 

@@ -12,8 +12,8 @@ from typing import Final
 from aoai_lib.azure import clouds
 from aoai_lib.facts import Facts, NotCollectedError, View
 from aoai_lib.harden.making import CannotPlanError, Site, mends
-from aoai_lib.harden.network import ACCOUNTS
 from aoai_lib.harden.plan import Request, Step
+from aoai_lib.harden.remedies.network import ACCOUNTS
 from aoai_lib.harden.wire import merged, writable
 from aoai_lib.model import Finding, Json, State
 from aoai_lib.private_link import (

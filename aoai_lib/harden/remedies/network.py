@@ -72,9 +72,9 @@ def restrict_outbound(site: Site, finding: Finding) -> Iterator[Step]:
     )
 
 
-@mends("NET-02", after=PRIVATE_WAY)
-@mends("NET-03", after=PRIVATE_WAY)
-@mends("NET-04", after=PRIVATE_WAY)
+@mends("NET-02", after=PRIVATE_WAY, needs=("NET-10",))
+@mends("NET-03", after=PRIVATE_WAY, needs=("NET-10",))
+@mends("NET-04", after=PRIVATE_WAY, needs=("NET-10",))
 def set_firewall(site: Site, finding: Finding) -> Iterator[Step]:
     """Deny by default, keep the approved ranges and the subnets, and nothing else. The lists are replaced whole by the
     service, so they are always sent whole.
