@@ -176,7 +176,7 @@ class Run:
 
         Raises `InputError` where a batch run is told to apply: that is done by hand, or by `aoai harden`.
         """
-        from aoai_lib.harden import making, session, tables
+        from aoai_lib.harden import making, tables
 
         plan = making.make(self.parameters, self.snapshot, self.findings)
         shown = (tables.plan_table(plan), tables.unplanned_table(plan))
@@ -186,6 +186,8 @@ class Run:
             raise InputError(
                 "A run only assesses: set apply in a notebook opened by hand, or use `aoai harden --apply`."
             )
+        from aoai_lib.harden import session
+
         outcome = session.carry_out(self.parameters, plan, OUTPUTS)
         return Tables(
             (*shown, tables.outcome_table(outcome), tables.proof_table(outcome)), f"Recorded in {outcome.folder.name}."

@@ -164,7 +164,7 @@ def test_it_runs_alone_under_plain_papermill(name: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     cells = [cell for cell in nbformat.read(target, as_version=4).cells if cell.cell_type == "code"]
     assert "injected-parameters" in cells[1].metadata.tags
-    plan = next(cell for cell in cells if cell.source.endswith(("hardening_plan()", "plan()")))
+    plan = next(cell for cell in cells if cell.source.endswith(("harden()", "plan()")))
     assert "Nothing failed, so there is nothing to do." in plan.outputs[0].data["text/html"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.ipynb"]
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from aoai_lib.model import Requirements
-from aoai_lib.parameters import PROFILES, Parameters, Waiver, load, parse
+from aoai_lib.parameters import PROFILES, Hardening, Parameters, Waiver, load, parse
 
 FOLDER = Path(__file__).resolve().parents[1] / "parameters"
 TEMPLATE = (FOLDER / "template.yaml").read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ def test_the_template_is_the_defaults() -> None:
     assert load(FOLDER / "template.yaml") == Parameters()
 
 
-@pytest.mark.parametrize("model", [Parameters, Requirements, Waiver])
+@pytest.mark.parametrize("model", [Parameters, Requirements, Hardening, Waiver])
 def test_the_template_explains_everything(model: Any) -> None:
     for name, field in model.model_fields.items():
         assert " ".join(field.description.split()) in comments_and_lines(), name

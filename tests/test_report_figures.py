@@ -39,7 +39,6 @@ TABLES: list[Callable[[Run], Table]] = [
     tables.failures,
     tables.not_assessed,
     tables.not_read,
-    tables.hardening_plan,
     tables.by_phase,
     tables.by_account,
     tables.frameworks,

@@ -249,20 +249,6 @@ def not_read(run: Run) -> Table:
     return Table("Calls without a usable answer", columns, table, "Every call was answered.")
 
 
-def hardening_plan(run: Run) -> Table:
-    """What to do about the failed controls, the worst first; one step for each control."""
-    steps: dict[str, list[str]] = {}
-    for finding, control in _failed(run):
-        steps.setdefault(control.id, []).append(arm_id(finding.subject))
-    controls = declared(run)
-    rows = [
-        (number, control, controls[control].severity, named(ids), controls[control].remediation)
-        for number, (control, ids) in enumerate(steps.items(), 1)
-    ]
-    columns = ("step", "control", "severity", "subjects", "what to do")
-    return Table("Hardening plan", columns, rows, "Nothing failed, so there is nothing to do.")
-
-
 def by_phase(run: Run) -> Table:
     """Counts of verdicts by phase."""
     phase_of = {control.id: control.phase for control in run.controls}
