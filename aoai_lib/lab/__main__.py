@@ -31,6 +31,12 @@ from aoai_lib.lab.world import BUNDLED, World, WorldError, load_worlds, read, wo
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="The public listener's port; 0 takes a free one."
 )
+@click.option(
+    "--identity",
+    default="assessor",
+    show_default=True,
+    help="As whom the printed environment signs in; `operator` may write.",
+)
 @click.option("--handshake", is_flag=True, help="Print one JSON line, and serve until standard input ends.")
 def main(
     tenants: Sequence[str],
@@ -39,6 +45,7 @@ def main(
     latency_ms: float,
     faults: Sequence[str],
     port: int,
+    identity: str,
     handshake: bool,
 ) -> None:
     try:
@@ -50,7 +57,7 @@ def main(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: _stop(over, _frame))
     with lab:
-        click.echo(json.dumps(greeting(lab)) if handshake else exports(lab))
+        click.echo(json.dumps(greeting(lab, identity)) if handshake else exports(lab, identity))
         sys.stdout.flush()
         if handshake:
             threading.Thread(target=_until_end_of_input, args=(over,), daemon=True).start()
@@ -64,13 +71,13 @@ def chosen(tenants: Sequence[str], files: Sequence[Path], accounts: int | None) 
     return load_worlds([*tenants, *files] or BUNDLED)
 
 
-def exports(lab: Lab) -> str:
+def exports(lab: Lab, identity: str) -> str:
     """Shell lines that point the SDKs at the first tenant."""
-    environment = lab.environment(lab.tenants[0].world.slug)
+    environment = lab.environment(lab.tenants[0].world.slug, identity)
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items())
 
 
-def greeting(lab: Lab) -> dict[str, object]:
+def greeting(lab: Lab, identity: str) -> dict[str, object]:
     """What a parent process needs to use the lab."""
     return {
         "url": lab.url,
@@ -82,7 +89,7 @@ def greeting(lab: Lab) -> dict[str, object]:
                 "name": tenant.world.name,
                 "tenant_id": tenant.world.tenant_id,
                 "subscriptions": [entry["subscriptionId"] for entry in tenant.world.subscriptions],
-                "environment": lab.environment(tenant.world.slug),
+                "environment": lab.environment(tenant.world.slug, identity),
             }
             for tenant in lab.tenants
         ],
