@@ -19,7 +19,7 @@ from aoai_lib.controls import Control, catalogue
 from aoai_lib.evidence import snapshots
 from aoai_lib.model import Finding, InputError, Json, Phase, Snapshot
 from aoai_lib.parameters import Parameters, parse
-from aoai_lib.report import checklist, figures, matrices, observed, overview, tables, traffic
+from aoai_lib.report import callers, checklist, figures, matrices, observed, overview, tables, traffic
 from aoai_lib.report.table import Table, Tables
 
 if TYPE_CHECKING:
@@ -146,6 +146,14 @@ class Run:
     def access(self) -> Table:
         """Every way in which a principal can do something to an account."""
         return matrices.access_table(self)
+
+    def callers(self) -> Gallery:
+        """Who calls each account, with a key or an identity, as pictures."""
+        return callers.callers(self)
+
+    def calls(self) -> Table:
+        """Every caller in the request logs of the evidence window."""
+        return callers.callers_table(self)
 
     def guardrail_matrix(self) -> Gallery:
         """What the content filters of each deployment do, as pictures."""
