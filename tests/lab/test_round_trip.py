@@ -59,6 +59,9 @@ MODELS = {
         "Microsoft.Authorization/denyAssignments": "DenyAssignment",
         "Microsoft.Authorization/permissions": "Permission",
     },
+    "azure.mgmt.authorization.v2015_07_01.models": {
+        "Microsoft.Authorization/classicAdministrators": "ClassicAdministrator",
+    },
     "azure.mgmt.authorization.v2020_10_01.models": {
         "Microsoft.Authorization/roleEligibilityScheduleInstances": "RoleEligibilityScheduleInstance",
         "Microsoft.Authorization/roleAssignmentScheduleInstances": "RoleAssignmentScheduleInstance",
@@ -88,6 +91,7 @@ NO_MODEL = {
     "Microsoft.Resources/subscriptions/providers": "no pinned package has providers",
     "Microsoft.Insights/diagnosticSettings": "azure-mgmt-monitor 7 dropped them",
     "Microsoft.Insights/diagnosticSettingsCategories": "azure-mgmt-monitor 7 dropped them",
+    "Microsoft.ManagedServices/registrationAssignments": "no pinned package",
     "Microsoft.Security/pricings": "no pinned package",
     "Microsoft.Consumption/budgets": "no pinned package",
     "Microsoft.PolicyInsights/policyStates": "no pinned package, and no GET",

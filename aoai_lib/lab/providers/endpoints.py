@@ -10,11 +10,10 @@ from aoai_lib.lab.kinds import NO_PATCH, Kind, View, Write, declare
 from aoai_lib.lab.providers import zone_groups
 from aoai_lib.lab.providers.connections import CONNECTIONS, MEMBERS, zones_of
 from aoai_lib.lab.providers.envelopes import NETWORK, weak_etag
-from aoai_lib.lab.providers.network import ENDPOINTS, envelope, unreachable
+from aoai_lib.lab.providers.network import ENDPOINTS, INTERFACES, envelope, unreachable
 from aoai_lib.lab.shapes import Json, identifier
 from aoai_lib.lab.store import Resource, Tenant
 
-INTERFACES = "Microsoft.Network/networkInterfaces"
 ACCOUNTS = "Microsoft.CognitiveServices/accounts"
 APPROVE = f"{ACCOUNTS}/privateEndpointConnectionsApproval/action"
 JOIN_SUBNET = "Microsoft.Network/virtualNetworks/subnets/join/action"

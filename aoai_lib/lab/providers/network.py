@@ -19,6 +19,8 @@ from aoai_lib.lab.store import Resource, Tenant
 
 NETWORKS = "Microsoft.Network/virtualNetworks"
 ENDPOINTS = "Microsoft.Network/privateEndpoints"
+INTERFACES = "Microsoft.Network/networkInterfaces"
+COMPUTED = ("provisioningState", "privateEndpoints", "ipConfigurations")  # of a subnet
 JOIN_GROUP = "Microsoft.Network/networkSecurityGroups/join/action"
 EMBEDDED = {"subnets": f"{NETWORKS}/subnets", "virtualNetworkPeerings": f"{NETWORKS}/virtualNetworkPeerings"}
 Range = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -80,12 +82,13 @@ def _write_network(write: Write) -> None:
 
 
 def _show_subnet(tenant: Tenant, resource: Resource, view: View) -> Json:
-    own = {
-        key: value for key, value in resource.properties.items() if key not in ("provisioningState", "privateEndpoints")
-    }
+    own = {key: value for key, value in resource.properties.items() if key not in COMPUTED}
     inside = [{"id": each.id} for each in endpoints_in(tenant, resource.id)]
+    interfaces = [each for each in tenant.of_type(INTERFACES) if _same(each.properties["subnet"]["id"], resource.id)]
+    held = [{"id": address} for each in interfaces for address in configurations_of(each)]
     properties: Json = {
         **own,
+        **({"ipConfigurations": held} if held else {}),
         **({"privateEndpoints": inside} if inside else {}),
         "delegations": own.get("delegations") or [],
         "privateEndpointNetworkPolicies": own.get("privateEndpointNetworkPolicies", "Disabled"),
@@ -96,12 +99,17 @@ def _show_subnet(tenant: Tenant, resource: Resource, view: View) -> Json:
 
 def endpoints_in(tenant: Tenant, subnet_id: str) -> list[Resource]:
     """The private endpoints that live in a subnet."""
-    wanted = subnet_id.lower()
-    return [
-        each
-        for each in tenant.of_type(ENDPOINTS)
-        if str((each.properties.get("subnet") or {}).get("id", "")).lower() == wanted
-    ]
+    found = tenant.of_type(ENDPOINTS)
+    return [each for each in found if _same((each.properties.get("subnet") or {}).get("id", ""), subnet_id)]
+
+
+def _same(one: object, other: str) -> bool:
+    return str(one).lower() == other.lower()
+
+
+def configurations_of(interface: Resource) -> list[str]:
+    """The addresses (ARM's) of an interface's IP configurations."""
+    return [f"{interface.id}/ipConfigurations/{entry['name']}" for entry in interface.properties["addresses"]]
 
 
 def _write_subnet(write: Write) -> None:
@@ -193,7 +201,9 @@ def _show_peering(tenant: Tenant, resource: Resource, view: View) -> Json:
         "allowForwardedTraffic": own.get("allowForwardedTraffic", False),
         "allowGatewayTransit": own.get("allowGatewayTransit", False),
         "useRemoteGateways": own.get("useRemoteGateways", False),
-        **({"remoteAddressSpace": space} if space else {}),
+        "doNotVerifyRemoteGateways": own.get("doNotVerifyRemoteGateways", False),
+        "resourceGuid": identifier("guid", resource.id),
+        **({"remoteAddressSpace": space, "remoteVirtualNetworkAddressSpace": space} if space else {}),
     }
     return envelope(tenant, resource, properties, tracked=False)
 
@@ -207,7 +217,7 @@ def _show_interface(tenant: Tenant, resource: Resource, view: View) -> Json:
     configurations = [
         {
             "name": entry["name"],
-            "id": f"{resource.id}/ipConfigurations/{entry['name']}",
+            "id": address,
             "etag": weak_etag(resource),
             "type": "Microsoft.Network/networkInterfaces/ipConfigurations",
             "properties": {
@@ -224,7 +234,7 @@ def _show_interface(tenant: Tenant, resource: Resource, view: View) -> Json:
                 },
             },
         }
-        for index, entry in enumerate(own["addresses"])
+        for index, (address, entry) in enumerate(zip(configurations_of(resource), own["addresses"], strict=True))
     ]
     properties: Json = {
         "ipConfigurations": configurations,
@@ -288,7 +298,7 @@ declare(
             patch=tags_only,
             lro="network",
         ),
-        Kind("Microsoft.Network/networkInterfaces", NETWORK, _show_interface, methods=GET_ONLY),
+        Kind(INTERFACES, NETWORK, _show_interface, methods=GET_ONLY),
         Kind("Microsoft.Network/locations/operations", NETWORK, single=operation_status, methods=GET_ONLY),
         Kind("Microsoft.Network/locations/operationResults", NETWORK, single=operation_status, methods=GET_ONLY),
     ]

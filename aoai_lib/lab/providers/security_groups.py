@@ -18,16 +18,46 @@ from aoai_lib.lab.store import Resource, Tenant
 
 GROUPS = "Microsoft.Network/networkSecurityGroups"
 
-DEFAULT_RULES = (  # name, priority, direction, access, source, destination (api-version 2024-05-01)
-    ("AllowVnetInBound", 65000, "Inbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
-    ("AllowAzureLoadBalancerInBound", 65001, "Inbound", "Allow", "AzureLoadBalancer", "*"),
-    ("DenyAllInBound", 65500, "Inbound", "Deny", "*", "*"),
-    ("AllowVnetOutBound", 65000, "Outbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
-    ("AllowInternetOutBound", 65001, "Outbound", "Allow", "*", "Internet"),
-    ("DenyAllOutBound", 65500, "Outbound", "Deny", "*", "*"),
+DEFAULT_RULES = (  # name, priority, direction, access, source, destination, description (api-version 2024-05-01)
+    (
+        "AllowVnetInBound",
+        65000,
+        "Inbound",
+        "Allow",
+        "VirtualNetwork",
+        "VirtualNetwork",
+        "Allow inbound traffic from all VMs in VNET",
+    ),
+    (
+        "AllowAzureLoadBalancerInBound",
+        65001,
+        "Inbound",
+        "Allow",
+        "AzureLoadBalancer",
+        "*",
+        "Allow inbound traffic from azure load balancer",
+    ),
+    ("DenyAllInBound", 65500, "Inbound", "Deny", "*", "*", "Deny all inbound traffic"),
+    (
+        "AllowVnetOutBound",
+        65000,
+        "Outbound",
+        "Allow",
+        "VirtualNetwork",
+        "VirtualNetwork",
+        "Allow outbound traffic from all VMs to all VMs in VNET",
+    ),
+    (
+        "AllowInternetOutBound",
+        65001,
+        "Outbound",
+        "Allow",
+        "*",
+        "Internet",
+        "Allow outbound traffic from all VMs to Internet",
+    ),
+    ("DenyAllOutBound", 65500, "Outbound", "Deny", "*", "*", "Deny all outbound traffic"),
 )
-
-
 PROTOCOLS = ("tcp", "udp", "icmp", "esp", "ah", "*")
 ENDS = ("source", "destination")
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9.]*")
@@ -54,7 +84,7 @@ def _show_rule(tenant: Tenant, resource: Resource, view: View) -> Json:
 
 
 def _default_rule(
-    group: Resource, name: str, priority: int, direction: str, access: str, source: str, destination: str
+    group: Resource, name: str, priority: int, direction: str, access: str, source: str, destination: str, text: str
 ) -> Json:
     return {
         "name": name,
@@ -63,6 +93,7 @@ def _default_rule(
         "type": f"{GROUPS}/defaultSecurityRules",
         "properties": {
             "provisioningState": "Succeeded",
+            "description": text,
             "protocol": "*",
             "sourcePortRange": "*",
             "destinationPortRange": "*",
