@@ -36,8 +36,8 @@ OUT_VARIABLE: Final = "AOAI_OUT"
 """Environment variable that names the folder whose runs the fleet overview shows."""
 
 
-OUTPUTS: Final = Path(__file__).resolve().parent.parent / "outputs"
-"""Where a notebook that was opened by hand records what it changed."""
+RECORDS_VARIABLE: Final = "AOAI_RECORDS"
+"""Environment variable that names where a notebook that was opened by hand records what it changed; else `outputs/`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,8 @@ class Run:
             )
         from aoai_lib.harden import session
 
-        outcome = session.carry_out(self.parameters, plan, OUTPUTS)
+        records = os.environ.get(RECORDS_VARIABLE) or Path(__file__).resolve().parent.parent / "outputs"
+        outcome = session.carry_out(self.parameters, plan, Path(records))
         return Tables(
             (*shown, tables.outcome_table(outcome), tables.proof_table(outcome)), f"Recorded in {outcome.folder.name}."
         )

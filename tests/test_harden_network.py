@@ -93,6 +93,16 @@ def test_records_are_left_to_the_zone_group(stripped: Lab) -> None:
     assert covered == {2, 3}, "two zones for kind OpenAI, three for AIServices"
 
 
+def test_a_record_made_by_hand_comes_back_when_the_zone_group_goes() -> None:
+    """Error 8 of the guide: the record's type and name in the wrong order. The group replaces the record; undo restores it."""
+    with own_lab("exposed"):
+        planned = plan(parameters("exposed"), "NET-07")
+    (group,) = [step for step in planned.steps if "/privateDnsZoneGroups/" in step.request.path]
+    (restored,) = group.undo_restores
+    assert restored.path.endswith("/privateDnsZones/privatelink.openai.azure.com/A/brightcart-search")
+    assert restored.body == {"properties": {"ttl": 3600, "aRecords": [{"ipv4Address": "10.60.1.77"}]}}
+
+
 def test_without_a_subnet_to_stand_in_no_endpoint_is_planned_and_the_public_way_stays_open(
     stripped: Lab, tmp_path: Path
 ) -> None:

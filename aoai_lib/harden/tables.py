@@ -33,15 +33,14 @@ def plan_table(plan: Plan) -> Table:
         "asked first",
         "can be taken back",
     )
-    return Table("Hardening plan", columns, rows, "No step can be planned.")
+    empty = "No step can be planned." if plan.unplanned else "Nothing failed, so there is nothing to do."
+    return Table("Hardening plan", columns, rows, empty)
 
 
 def unplanned_table(plan: Plan) -> Table:
     """A row for each failed control that no step is planned for, and what a person does instead."""
     rows = [(each.control, name_of(each.subject), each.reason) for each in plan.unplanned]
-    return Table(
-        "Not in the plan", ("control", "subject", "why, and what to do"), rows, "Every failure is in the plan."
-    )
+    return Table("Not in the plan", ("control", "subject", "why, and what to do"), rows, "Nothing is left out.")
 
 
 def outcome_table(outcome: Outcome) -> Table:
