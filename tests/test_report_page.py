@@ -13,7 +13,7 @@ from reporting import HOSTILE, document_of, renamed, run_of
 from tenants import collect
 
 from aoai_lib.evidence.store import Evidence
-from aoai_lib.lab.server import Lab
+from aoai_lib.lab.server import Lab, load_worlds
 from aoai_lib.model import Snapshot
 from aoai_lib.report import notebook_html, page
 
@@ -44,9 +44,10 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def report(lab: Lab) -> str:
+def report() -> str:
     evidence = Evidence()
-    run = run_of(collect(lab, "mixed", evidence))
+    with Lab(load_worlds(["mixed"])) as alone:
+        run = run_of(collect(alone, "mixed", evidence))
     return page.compose(run, document_of(run), evidence.exchanges)
 
 
