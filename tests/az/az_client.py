@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,8 @@ class Az:
         return subprocess.run(line, env=self.environment, capture_output=True, text=True, timeout=LIMIT, check=False)
 
 
-def signed_in(command: str, lab: Lab, slug: str, identity: str, folder: Path) -> Az:
-    """The Azure CLI, its cloud set to the lab, signed in as one of a tenant's identities; see docs/lab.md."""
+def at(command: str, lab: Lab, folder: Path, more: Mapping[str, str] | None = None) -> Az:
+    """The Azure CLI with its cloud set to the lab, not signed in; see docs/lab.md."""
     environment = {
         **os.environ,
         "AZURE_CONFIG_DIR": str(folder),
@@ -48,9 +49,15 @@ def signed_in(command: str, lab: Lab, slug: str, identity: str, folder: Path) ->
         "NO_PROXY": "localhost,127.0.0.1",
         "REQUESTS_CA_BUNDLE": lab.ca_file,
     }
-    az, who = Az(command, environment), lab.service_principal(slug, identity)
+    az = Az(command, environment | dict(more or {}))
     az.ask("cloud", "register", "--name", "lab", "--endpoint-resource-manager", lab.url)
     az.ask("cloud", "set", "--name", "lab")
+    return az
+
+
+def signed_in(command: str, lab: Lab, slug: str, identity: str, folder: Path) -> Az:
+    """The Azure CLI signed in at the lab by client credentials, as one of a tenant's identities."""
+    az, who = at(command, lab, folder), lab.service_principal(slug, identity)
     secret = ("--username", who["client_id"], "--password", who["client_secret"], "--tenant", who["tenant"])
     az.ask("login", "--service-principal", *secret)
     return az

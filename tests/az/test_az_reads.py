@@ -1,9 +1,10 @@
 """What the Azure CLI shows of the lab is what the world file says."""
 
 import pytest
+from az_client import at
 from declared import differences, of_type
 
-from aoai_lib.lab.world import load_worlds
+from aoai_lib.lab.server import Lab, load_worlds
 
 WORLD = load_worlds(["hardened"])[0]
 NETWORK, INSIGHTS, COGNITIVE = "Microsoft.Network", "Microsoft.Insights", "Microsoft.CognitiveServices"
@@ -175,3 +176,13 @@ def test_a_reader_is_refused_by_action(assessor):
     error = assessor.refused("network", "nsg", "create", "--name", "nsg-new", *NET)
     assert "AuthorizationFailed" in error
     assert "Microsoft.Network/networkSecurityGroups/write" in error
+
+
+@pytest.mark.usefixtures("whole")
+def test_the_printed_environment_signs_in_as_a_managed_identity(command, tmp_path):
+    with Lab(load_worlds(["hardened"])) as lab:
+        az = at(command, lab, tmp_path, lab.environment("hardened", "operator"))
+        az.ask("login", "--identity")
+        assert az.ask("account", "show")["user"]["assignedIdentityInfo"] == "MSI"
+        made = az.ask("network", "nsg", "create", "--name", "nsg-new", "--location", "swedencentral", *NET)
+        assert made["NewNSG"]["provisioningState"] == "Succeeded"
