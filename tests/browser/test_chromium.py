@@ -114,5 +114,5 @@ def test_a_notebook_runs_in_jupyterlab(browser: Browser) -> None:
         seen = run_all(browser, served, "01_network_isolation.ipynb")
     assert seen.errors == []
     assert seen.run == seen.cells
-    assert seen.pictures == 1
+    assert seen.pictures == 2, "the private path of each account"
     assert seen.tables > 10
