@@ -1,0 +1,85 @@
+"""Keys are switched off when somebody works without one and nobody uses one, or a person says so by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hardening import carry_out, folder_of, own_lab, parameters, plan, written
+
+from aoai_lib.harden import session
+from aoai_lib.harden.session import Outcome
+from aoai_lib.lab.server import Lab
+from aoai_lib.lab.store import Resource
+from aoai_lib.model import Status
+
+
+def accounts(lab: Lab, tenant: str) -> list[Resource]:
+    return list(lab.state(tenant).of_type("Microsoft.CognitiveServices/accounts"))
+
+
+def verdicts(outcome: Outcome) -> set[Status]:
+    return {each.status for each in outcome.proofs}
+
+
+def test_keys_go_where_identities_work_and_no_key_is_used(tmp_path: Path) -> None:
+    with own_lab("hardened") as lab:
+        for account in accounts(lab, "hardened"):
+            account.properties["disableLocalAuth"] = False
+        asked = parameters("hardened")
+        outcome = session.carry_out(asked, plan(asked, "IAM-01"), tmp_path)
+        assert {each.became.value for each in outcome.results} == {"done"}, [each.sentence for each in outcome.results]
+        assert verdicts(outcome) == {Status.PASS}
+        assert all(account.properties["disableLocalAuth"] is True for account in accounts(lab, "hardened"))
+        assert plan(asked, "IAM-01").steps == ()
+        session.take_back(asked, folder_of(tmp_path) / "undo.json")
+        assert all(account.properties["disableLocalAuth"] is False for account in accounts(lab, "hardened"))
+
+
+def test_those_who_would_break_are_listed_and_stop_it(tmp_path: Path) -> None:
+    with own_lab("exposed") as lab:
+        asked = parameters("exposed")
+        outcome = session.carry_out(asked, plan(asked, "IAM-01"), tmp_path)
+        became = {each.step.subject.rpartition("/")[2]: each for each in outcome.results}
+        assert {each.became.value for each in outcome.results} == {"stopped"}
+        search = became["ais-brightcart-search"]
+        assert search.sentence.startswith("2 caller(s) of “ais-brightcart-search” use a key and would be refused:")
+        assert [line.partition(" (")[0] for line in search.listed] == [
+            "a key from 203.0.113.***",
+            "a key from 192.0.2.***",
+        ]
+        assert "--accept key-callers@ais-brightcart-search" in search.sentence
+        assert "--accept entra-callers@aoai-brightcart-shop" in became["aoai-brightcart-shop"].sentence
+        assert written(lab) == []
+
+
+def test_a_person_can_say_so_by_name(tmp_path: Path) -> None:
+    with own_lab("exposed") as lab:
+        asked = parameters("exposed")
+        accepted = ["key-callers@ais-brightcart-search"]
+        became = carry_out(asked, plan(asked, "IAM-01"), tmp_path, accepted)
+        assert became["Disable key authentication on “ais-brightcart-search”"] == "done"
+        assert list(became.values()).count("stopped") == 2
+        assert len(written(lab)) == 1
+
+
+def test_setting_the_property_is_not_told_as_keys_being_refused() -> None:
+    """Error 16 of the guide: “API keys are now non-functional”, said right after the request."""
+    with own_lab("exposed"):
+        steps = plan(parameters("exposed"), "IAM-01").steps
+    assert steps
+    assert all("not at once but within minutes to several hours" in step.effect for step in steps)
+
+
+@pytest.mark.parametrize("tenant", ["exposed", "mixed"])
+def test_an_account_without_an_identity_gets_one_and_loses_it_again(tenant: str, tmp_path: Path) -> None:
+    with own_lab(tenant) as lab:
+        for account in accounts(lab, tenant):
+            account.body.pop("identity", None)
+        asked = parameters(tenant)
+        outcome = session.carry_out(asked, plan(asked, "IAM-11"), tmp_path)
+        assert {each.became.value for each in outcome.results} == {"done"}, [each.sentence for each in outcome.results]
+        assert verdicts(outcome) == {Status.PASS}
+        back = session.take_back(asked, folder_of(tmp_path) / "undo.json")
+        assert {each.became.value for each in back.results} == {"done"}
+        assert {step.control for step in plan(asked, "IAM-11").steps} == {"IAM-11"}
