@@ -123,6 +123,11 @@ class Hardening(BaseModel):
     allowed_fqdns: list[Text] = Field(
         default=[], description="Host names that the accounts themselves may call, as for your own data: NET-14."
     )
+    workload_identities: list[Guid] = Field(
+        default=[],
+        description="Object ids of the workloads (managed identities, service principals) that call the accounts: each gets "
+        "Cognitive Services OpenAI User before keys are switched off, IAM-01.",
+    )
 
 
 class Parameters(BaseModel):

@@ -83,3 +83,28 @@ def test_an_account_without_an_identity_gets_one_and_loses_it_again(tenant: str,
         back = session.take_back(asked, folder_of(tmp_path) / "undo.json")
         assert {each.became.value for each in back.results} == {"done"}
         assert {step.control for step in plan(asked, "IAM-11").steps} == {"IAM-11"}
+
+
+BACKEND = "1b62d8f3-6e1f-4c8b-9b21-7a4f1dae2e03"
+ASSESSOR = "1b62d8f3-6e1f-4c8b-9b21-7a4f1dae2e01"
+"""Holds OpenAI User on the subscription already."""
+
+
+def test_named_workloads_get_the_least_role_first_and_once(tmp_path: Path) -> None:
+    """Error 26 of the guide: a random name, so that a second run meets its own assignment as a conflict."""
+    with own_lab("exposed") as lab:
+        asked = parameters("exposed", workload_identities=[BACKEND, ASSESSOR])
+        planned = plan(asked, "IAM-01")
+        grants = [step for step in planned.steps if "/roleAssignments/" in step.request.path]
+        assert len(grants) == 3, "one an account, and none for whoever holds the role from above"
+        assert {step.request.body["properties"]["principalId"] for step in grants} == {BACKEND}
+        for step in planned.steps:
+            if step not in grants:
+                assert set(step.after) & {grant.id for grant in grants}, "keys go after the grant"
+        carry_out(asked, planned, tmp_path)
+        sent = len(written(lab))
+        assert sent == 3
+        again = plan(asked, "IAM-01")
+        assert [step for step in again.steps if "/roleAssignments/" in step.request.path] == []
+        assert set(carry_out(asked, planned, tmp_path).values()) == {"already", "stopped"}
+        assert len(written(lab)) == sent
