@@ -134,7 +134,9 @@ def _as_shown(asked: Parameters, planned: Plan) -> dict[str, Any]:
 
 
 DEFAULTS = {
+    "identity": {"type": "None"},
     "properties": {
+        "disableLocalAuth": False,
         "publicNetworkAccess": "Enabled",
         "restrictOutboundNetworkAccess": False,
         "networkAcls": {"defaultAction": "Allow", "bypass": "None"},

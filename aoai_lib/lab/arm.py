@@ -250,7 +250,7 @@ def _store(kind: Kind, query: Query, method: str, body: Json) -> Answer:
         raise _missing(kind, path)
     sent = {key: value for key, value in deepcopy(body).items() if key not in _ENVELOPE}
     if method == "PATCH" and before is not None:
-        sent = kind.patch(before, sent) if kind.patch else merged(before.body, sent)
+        sent = kind.patch(before, sent) if kind.patch else merged(deepcopy(before.body), sent)
     resource = _resource(kind, query, before, sent)
     if kind.write is not None:
         kind.write(Write(tenant, resource, before, query.version, query.caller))
