@@ -140,7 +140,7 @@ DEFAULTS = {
         "publicNetworkAccess": "Enabled",
         "restrictOutboundNetworkAccess": False,
         "networkAcls": {"defaultAction": "Allow", "bypass": "None"},
-    }
+    },
 }
 
 
