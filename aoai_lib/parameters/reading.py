@@ -1,49 +1,23 @@
-"""One tenant's parameters: what a YAML file or a notebook's `parameters` cell may say, and nothing else.
-
-`python -m aoai_lib.parameters` prints the JSON Schema that editors use (`parameters/parameters.schema.json`).
-"""
+"""Reading parameters from a file or a notebook's cell, and saying what is wrong with them: where, and how it is mended."""
 
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
-import sys
 from collections.abc import Iterator, Mapping
-from datetime import date
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from aoai_lib.model import InputError, Json, Requirements, Text
+from aoai_lib.model import InputError, Json, Requirements
+from aoai_lib.parameters.tenant import Parameters
+from aoai_lib.parameters.wishes import ACCOUNT, CONTROL, GUID, LABEL, Hardening, Probes, Waiver
 from aoai_lib.secret_shapes import kind_of, names_a_secret
 from aoai_lib.strict_yaml import DEPTH_LIMIT, Document, Location, parse_text, read_text, shown
 
-PROFILES: Final[Mapping[str, Mapping[str, Json]]] = {
-    # Microsoft cloud security benchmark: the defaults of `Requirements`.
-    "mcsb": {},
-    # Azure landing zones: the initiatives Enforce-Guardrails-OpenAI (customer-owned storage denied when missing) and
-    # Enforce-Encryption-CMK; the stricter filter and the longer warning are this playbook's own reading of "strict".
-    "alz-strict": {
-        "customer_managed_key": True,
-        "customer_owned_storage": True,
-        "filter_threshold": "Low",
-        "retirement_warning_days": 90,
-    },
-    # Well-Architected Framework, service guide for Azure OpenAI: "Use customer-managed keys" for fine-tuned models and
-    # training data; planning ahead for a model's end is read from its reliability pillar.
-    "waf": {"customer_managed_key": True, "retirement_warning_days": 90},
-}
-"""What a profile asks where the parameters say nothing. It can change a default, never hide a control."""
-
-_GUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-_LABEL: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$"
-_ACCOUNT: Final = r"^([A-Za-z0-9*?][A-Za-z0-9*?._-]{0,63}|/[^\s]+)$"
-_CONTROL: Final = r"^[A-Z]{2,8}-[0-9]{2,3}$"
 _ACCOUNT_ID: Final = re.compile(
     r"(?i)/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft\.CognitiveServices/accounts/[^/\s]+"
 )
@@ -55,12 +29,12 @@ _SUBNET_ID: Final = re.compile(_VNET_ID.pattern + r"/subnets/[^/\s]+")
 _GUID_WANTED: Final = "must be a GUID with its dashes, as in 11111111-2222-3333-4444-555555555555"
 _LABEL_WANTED: Final = "must be 1 to 64 letters, digits, dots, dashes or underscores, and begin with no dot or dash"
 _WANTED_BY_PATTERN: Final[Mapping[str, str]] = {
-    _GUID: _GUID_WANTED,
-    f"^$|{_GUID}": f'{_GUID_WANTED}, or "" for the credential\'s own',
-    _LABEL: _LABEL_WANTED,
-    f"^$|{_LABEL}": f"{_LABEL_WANTED} (inside, peered, on_premises, outside or a label of your own)",
-    _ACCOUNT: "must be an account's name, a pattern with * and ?, or an account's full ARM id",
-    _CONTROL: "must be the id of a control, as in NET-01",
+    GUID: _GUID_WANTED,
+    f"^$|{GUID}": f'{_GUID_WANTED}, or "" for the credential\'s own',
+    LABEL: _LABEL_WANTED,
+    f"^$|{LABEL}": f"{_LABEL_WANTED} (inside, peered, on_premises, outside or a label of your own)",
+    ACCOUNT: "must be an account's name, a pattern with * and ?, or an account's full ARM id",
+    CONTROL: "must be the id of a control, as in NET-01",
 }
 _WANTED: Final[Mapping[str, str]] = {
     "bool_type": "must be true or false",
@@ -78,131 +52,6 @@ _WANTED: Final[Mapping[str, str]] = {
 }
 # Windows keeps these names for devices, with any extension: no folder can have them.
 _DEVICES: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
-
-
-def _day(value: Json) -> Json:
-    """A day as papermill leaves it: text like 2027-01-31."""
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value) if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) else value
-        except ValueError:
-            return value
-    return value
-
-
-Guid = Annotated[str, Field(pattern=_GUID)]
-Day = Annotated[date, BeforeValidator(_day)]
-
-
-class Waiver(BaseModel):
-    """An accepted risk: shown beside the verdict, which it never changes."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    control: str = Field(pattern=_CONTROL, description="Id of the control, as in `NET-01`.")
-    subject: Text = Field(default="*", description="ARM id or name that it is for; * and ? are patterns.")
-    reason: Text = Field(description="Why the risk is accepted.")
-    owner: Text = Field(description="Who accepted it.")
-    ticket: str = Field(default="", max_length=500, description="Where the decision is recorded.")
-    expires: Day = Field(description="Last day on which it holds, as in `2027-01-31`.")
-
-
-class Hardening(BaseModel):
-    """What a hardening plan needs to know and no answer of Azure tells: where new things go, and what stays allowed."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    endpoint_subnet: str = Field(
-        default="", max_length=1000, description="ARM id of the subnet for new private endpoints: NET-05."
-    )
-    dns_resource_group: str = Field(
-        default="",
-        max_length=1000,
-        description="ARM id of the resource group for new private DNS zones; empty = the endpoint's: NET-05, NET-07.",
-    )
-    allowed_fqdns: list[Text] = Field(
-        default=[], description="Host names that the accounts themselves may call, as for your own data: NET-14."
-    )
-    workload_identities: list[Guid] = Field(
-        default=[],
-        description="Object ids of the workloads (managed identities, service principals) that call the accounts: each gets "
-        "Cognitive Services OpenAI User before keys are switched off, IAM-01.",
-    )
-
-
-class Parameters(BaseModel):
-    """The parameters of one tenant, checked. `model_dump(mode="json")` gives them back as flat, plain values."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    tenant: str = Field(
-        default="hardened", pattern=_LABEL, description="Label of the tenant: names the folder of its runs."
-    )
-    tenant_id: str = Field(
-        default="", pattern=f"^$|{_GUID}", description="Directory (tenant) id; empty = the credential's own."
-    )
-    cloud: Literal["public", "usgov", "china", "lab"] = Field(
-        default="lab", description="Which Azure; `lab` is the simulated one that comes with the playbook."
-    )
-    credential: Literal["default", "cli", "managed_identity", "workload_identity", "environment", "device_code"] = (
-        Field(default="default", description="How to sign in. Secrets come from there, never from this file.")
-    )
-    subscriptions: list[Guid] = Field(
-        default=[], description="Ids of the subscriptions to assess; empty = all visible."
-    )
-    accounts: list[Annotated[str, Field(pattern=_ACCOUNT)]] = Field(
-        default=[], description="Accounts to assess: names, patterns with * and ?, or ARM ids; empty = all."
-    )
-    profile: Literal["mcsb", "alz-strict", "waf"] = Field(
-        default="mcsb", description="Which defaults the requirements have where they are not given."
-    )
-    requirements: Requirements = Field(
-        default_factory=Requirements, description="What this organisation asks of its accounts."
-    )
-    vantage: str = Field(
-        default="",
-        pattern=f"^$|{_LABEL}",
-        description="Where this runs, as the accounts see it: inside, peered, on_premises, outside or your own label; "
-        "empty = unknown.",
-    )
-    active_probes: bool = Field(
-        default=False, description="Whether harmless test requests may be sent to the accounts. Off = only reads."
-    )
-    hardening: Hardening = Field(
-        default_factory=Hardening, description="What a hardening plan needs besides the requirements."
-    )
-    apply: bool = Field(
-        default=False,
-        description="Whether a notebook opened by hand carries its hardening plan out. Refused in a parameters file: "
-        "there `aoai harden --apply` does it.",
-    )
-    evidence_days: int = Field(default=30, ge=1, le=90, description="Days of logs to look back on.")
-    waivers: list[Waiver] = Field(default=[], description="Accepted risks, each with an owner and an end.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _apply_profile(cls, values: Json) -> Json:
-        if not isinstance(values, Mapping):
-            return values
-        given = values.get("requirements", {})
-        if isinstance(given, Requirements):
-            given = given.model_dump(exclude_unset=True)
-        profile = values.get("profile", "mcsb")
-        if not isinstance(given, Mapping) or not isinstance(profile, str):
-            return values
-        return {**values, "requirements": {**PROFILES.get(profile, {}), **given}}
-
-    def selects(self, account_id: str) -> bool:
-        """Whether an account, by its ARM id, is one of those to assess. Case makes no difference, as in ARM."""
-        wanted, whole = [pattern.lower() for pattern in self.accounts], account_id.lower().rstrip("/")
-        name = whole.rpartition("/")[2]
-        return not wanted or any(fnmatchcase(whole if one.startswith("/") else name, one) for one in wanted)
-
-    @classmethod
-    def schema_text(cls) -> str:
-        """The JSON Schema (2020-12) of a parameters file, as it lies in `parameters/`."""
-        schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **cls.model_json_schema()}
-        return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def load(path: Path | str) -> Parameters:
@@ -243,6 +92,7 @@ _FIELDS: Final = {
     "": sorted(Parameters.model_fields),
     "requirements": sorted(Requirements.model_fields),
     "hardening": sorted(Hardening.model_fields),
+    "probes": sorted(Probes.model_fields),
     "waivers": sorted(Waiver.model_fields),
 }
 _DISCLOSED: Final = (
@@ -322,7 +172,7 @@ def _mistakes(parameters: Parameters) -> Iterator[_Problem]:
     asked = parameters.requirements
     for name in ("approved_subscriptions", "approved_admins", "approved_deployers"):
         for index, value in enumerate(getattr(asked, name)):
-            if not re.fullmatch(_GUID, value):
+            if not re.fullmatch(GUID, value):
                 yield ("requirements", name, index), f"{name}[{index}] {_GUID_WANTED}; it is {shown(value)}."
     for index, value in enumerate(asked.consumer_vnets):
         if not _VNET_ID.fullmatch(value):
@@ -342,7 +192,3 @@ def _mistakes(parameters: Parameters) -> Iterator[_Problem]:
         except ValueError as error:
             at = ("requirements", "approved_source_ranges", index)
             yield at, f"approved_source_ranges[{index}] must be a range, as in 10.1.0.0/16: {error}."
-
-
-if __name__ == "__main__":
-    sys.stdout.write(Parameters.schema_text())
