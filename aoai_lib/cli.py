@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 
 from aoai_lib import console as terminal
+from aoai_lib.cli_bundle import diff, explain, verify
 from aoai_lib.cli_harden import harden
 from aoai_lib.cli_probe import probe
 from aoai_lib.command import BAD_INPUT, DONE, FAILED_ON, INCOMPLETE, in_words
@@ -32,6 +33,9 @@ def main(debug: bool) -> None:
 
 main.add_command(harden)
 main.add_command(probe)
+main.add_command(verify)
+main.add_command(explain)
+main.add_command(diff)
 
 
 @main.command()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _END: Final = None
 _ENDED: Final = frozenset({"done", "already", "stopped", "changed", "failed", "unconfirmed", "final"})
 """What may have become of a step: `aoai_lib.harden.application.Became`."""
-_STATUS_STYLE: Final = {"pass": "green", "fail": "bold red", "not_applicable": "dim", "not_assessed": "yellow"}
+STATUS_STYLE: Final = {"pass": "green", "fail": "bold red", "not_applicable": "dim", "not_assessed": "yellow"}
 
 
 def plain(text: str) -> str:
@@ -42,7 +42,8 @@ def plain(text: str) -> str:
     )
 
 
-def _shown(text: str) -> str:
+def literal(text: str) -> str:
+    """The same for rich, which would take what stands in brackets for its own."""
     return escape(plain(text))
 
 
@@ -80,7 +81,7 @@ class Progress:
         if len(self._tenants) > 1:
             self._tasks[""] = self._bars.add_task("tenants done", total=len(self._tenants), tenant="all")
         for tenant in self._tenants:
-            self._tasks[tenant] = self._bars.add_task("waiting", total=1.0, tenant=_shown(tenant))
+            self._tasks[tenant] = self._bars.add_task("waiting", total=1.0, tenant=literal(tenant))
         return self
 
     def __exit__(
@@ -104,13 +105,13 @@ class Progress:
             self._show(*step)
 
     def _show(self, tenant: str, what: str, share: float) -> None:
-        self._bars.update(self._tasks[tenant], completed=share, description=_shown(what))
+        self._bars.update(self._tasks[tenant], completed=share, description=literal(what))
         if share >= 1.0 and "" in self._tasks:
             self._bars.advance(self._tasks[""])
         stage = what.split(" ")[0] if what.startswith("reading") else what
         if self._bars.disable and self._said.get(tenant) != stage:
             self._said[tenant] = stage
-            self._console.print(f"{_shown(tenant)}: {_shown(stage)}", soft_wrap=True)
+            self._console.print(f"{literal(tenant)}: {literal(stage)}", soft_wrap=True)
 
 
 def show_outcomes(outcomes: Sequence[Outcome]) -> None:
@@ -128,21 +129,23 @@ def show_outcomes(outcomes: Sequence[Outcome]) -> None:
         console.print(table)
     for outcome in outcomes:
         if outcome.folder is not None:
-            console.print(f"{_shown(outcome.tenant)}: {_shown(_near(outcome.folder / 'report.html'))}", soft_wrap=True)
+            console.print(
+                f"{literal(outcome.tenant)}: {literal(_near(outcome.folder / 'report.html'))}", soft_wrap=True
+            )
         for problem in outcome.problems:
-            console.print(f"[bold red]{_shown(outcome.tenant)}:[/] {_shown(problem)}", soft_wrap=True)
+            console.print(f"[bold red]{literal(outcome.tenant)}:[/] {literal(problem)}", soft_wrap=True)
 
 
 def show_strangers(files: Sequence[Path]) -> None:
     """Files of observations that belonged to nobody."""
     for path in files:
         said = f"{path} was merged into nothing: none of the assessed accounts has a name in it."
-        Console(highlight=False).print(f"[bold red]Observations:[/] {_shown(said)}", soft_wrap=True)
+        Console(highlight=False).print(f"[bold red]Observations:[/] {literal(said)}", soft_wrap=True)
 
 
 def show_overview(page: Path) -> None:
     """Where the fleet overview is."""
-    Console(highlight=False).print(f"all tenants: {_shown(_near(page))}", soft_wrap=True)
+    Console(highlight=False).print(f"all tenants: {literal(_near(page))}", soft_wrap=True)
 
 
 def _add_rows(table: Table, outcome: Outcome) -> None:
@@ -150,10 +153,10 @@ def _add_rows(table: Table, outcome: Outcome) -> None:
     for row, phase in enumerate(each.value for each in Phase):
         counts = by_phase.get(phase, {})
         cells = [
-            f"[{_STATUS_STYLE[status.value]}]{count}[/]" if (count := counts.get(status.value, 0)) else "·"
+            f"[{STATUS_STYLE[status.value]}]{count}[/]" if (count := counts.get(status.value, 0)) else "·"
             for status in Status
         ]
-        table.add_row("" if row else _shown(outcome.tenant), phase.replace("_", " "), *cells, end_section=row == 4)
+        table.add_row("" if row else literal(outcome.tenant), phase.replace("_", " "), *cells, end_section=row == 4)
 
 
 def _near(path: Path) -> str:
@@ -175,10 +178,10 @@ def show_catalogue(controls: Sequence[Control]) -> None:
 def show_control(control: Control) -> None:
     """Everything that is declared of a control."""
     console = Console(highlight=False)
-    console.print(f"[bold]{control.id}[/] {_shown(control.title)}")
+    console.print(f"[bold]{control.id}[/] {literal(control.title)}")
     console.print(f"{control.severity.value}, about each {control.subject.value.replace('_', ' ')}\n")
-    console.print(_shown(inspect.cleandoc(control.intent)) + "\n", soft_wrap=True)
-    console.print(f"[bold]To mend it[/]  {_shown(control.remediation)}\n")
+    console.print(literal(inspect.cleandoc(control.intent)) + "\n", soft_wrap=True)
+    console.print(f"[bold]To mend it[/]  {literal(control.remediation)}\n")
     for key, clauses in by_framework(control.maps).items():
         console.print(f"{FRAMEWORKS[key].name}: {', '.join(clauses)}")
 
@@ -190,7 +193,7 @@ def show_observations(observations: Sequence[dict[str, Any]]) -> None:
         table.add_column(heading, overflow="fold")
     for each in observations:
         for row in observed.rows(each):
-            table.add_row(*(_shown(cell) for cell in row))
+            table.add_row(*(literal(cell) for cell in row))
     console = Console(highlight=False)
     console.print(table)
     if any(each["proxy"] for each in observations):
@@ -203,7 +206,7 @@ def show_checks(checks: Sequence[Check]) -> None:
     for heading in ("", "what", "result"):
         table.add_column(heading, no_wrap=not heading, overflow="fold")
     for check in checks:
-        table.add_row("[green]ok[/]" if check.good else "[bold red]no[/]", _shown(check.what), _shown(check.result))
+        table.add_row("[green]ok[/]" if check.good else "[bold red]no[/]", literal(check.what), literal(check.result))
     Console(highlight=False).print(table)
 
 
@@ -213,23 +216,23 @@ def show_plan(plan: Plan, heading: str = "Hardening plan") -> None:
 
     console = Console(highlight=False)
     console.print(
-        f"[bold]{heading}[/] for {_shown(plan.tenant)}, as of {_shown(plan.as_of)}: {len(plan.steps)} step(s)"
+        f"[bold]{heading}[/] for {literal(plan.tenant)}, as of {literal(plan.as_of)}: {len(plan.steps)} step(s)"
     )
     for number, step in enumerate(plan.steps, 1):
-        console.print(f"\n[bold]{number:>3}  {_shown(step.title)}[/]  ({step.control})", soft_wrap=True)
-        console.print(f"     {step.request.method} {_shown(step.request.path)}", style="dim", soft_wrap=True)
+        console.print(f"\n[bold]{number:>3}  {literal(step.title)}[/]  ({step.control})", soft_wrap=True)
+        console.print(f"     {step.request.method} {literal(step.request.path)}", style="dim", soft_wrap=True)
         for line in changes_text(step.changes).splitlines():
-            console.print(f"     {_shown(line)}", soft_wrap=True)
-        console.print(f"     To expect: {_shown(step.effect)}", soft_wrap=True)
+            console.print(f"     {literal(line)}", soft_wrap=True)
+        console.print(f"     To expect: {literal(step.effect)}", soft_wrap=True)
         for check in step.checks:
-            console.print(f"     Asked first: {_shown(check.label)}", soft_wrap=True)
+            console.print(f"     Asked first: {literal(check.label)}", soft_wrap=True)
         if step.undo is None or step.undo_note:
-            console.print(f"     Taking back: {_shown(step.undo_note)}", soft_wrap=True)
+            console.print(f"     Taking back: {literal(step.undo_note)}", soft_wrap=True)
     if plan.unplanned:
         console.print("\n[bold]Not in the plan[/]")
         for each in plan.unplanned:
             subject = each.subject.rpartition("/")[2]
-            console.print(f"     {each.control} {_shown(subject)}: {_shown(each.reason)}", soft_wrap=True)
+            console.print(f"     {each.control} {literal(subject)}: {literal(each.reason)}", soft_wrap=True)
 
 
 class StepProgress:
@@ -258,11 +261,11 @@ class StepProgress:
 
     def __call__(self, step: Step, what: str) -> None:
         """Show what is being done about a step."""
-        self._bars.update(self._task, description=_shown(f"{step.title}: {what}"))
+        self._bars.update(self._task, description=literal(f"{step.title}: {what}"))
         if what in _ENDED:
             self._bars.advance(self._task)
             if self._bars.disable:
-                self._console.print(f"{_shown(step.title)}: {what}", soft_wrap=True)
+                self._console.print(f"{literal(step.title)}: {what}", soft_wrap=True)
 
 
 def show_hardening(outcome: Hardened) -> None:
@@ -271,18 +274,18 @@ def show_hardening(outcome: Hardened) -> None:
     for result in outcome.results:
         style = "green" if result.good else "bold red"
         console.print(
-            f"[{style}]{result.became.value:<12}[/]{_shown(result.step.title)}: {_shown(result.sentence)}",
+            f"[{style}]{result.became.value:<12}[/]{literal(result.step.title)}: {literal(result.sentence)}",
             soft_wrap=True,
         )
         for line in result.listed:
-            console.print(f"{'':<12}  {_shown(line)}", soft_wrap=True)
+            console.print(f"{'':<12}  {literal(line)}", soft_wrap=True)
     for proof in outcome.proofs:
-        style = _STATUS_STYLE[proof.status.value]
+        style = STATUS_STYLE[proof.status.value]
         name = proof.subject.rpartition("/")[2]
         console.print(
-            f"[{style}]{proof.status.value:<12}[/] {proof.control} {_shown(name)}: {_shown(proof.reason)}",
+            f"[{style}]{proof.status.value:<12}[/] {proof.control} {literal(name)}: {literal(proof.reason)}",
             soft_wrap=True,
         )
-    console.print(f"Recorded in {_shown(_near(outcome.folder))}", soft_wrap=True)
+    console.print(f"Recorded in {literal(_near(outcome.folder))}", soft_wrap=True)
     if (outcome.folder / "undo.json").is_file() and not (outcome.folder / "undone.json").is_file():
-        console.print(f"To take it back: --undo {_shown(_near(outcome.folder / 'undo.json'))}", soft_wrap=True)
+        console.print(f"To take it back: --undo {literal(_near(outcome.folder / 'undo.json'))}", soft_wrap=True)

@@ -12,12 +12,13 @@ SUMS: Final = "SHA256SUMS"
 def seal(folder: Path) -> Path:
     """Write the digests of all files in a folder, in the form that `sha256sum -c` checks. Appears whole or not at all."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    lines = [f"{_digest(folder / name)}  {name}\n" for name in names if name != SUMS]
+    lines = [f"{digest(folder / name)}  {name}\n" for name in names if name != SUMS]
     draft = folder.parent / f".{folder.name}.{SUMS}"
     draft.write_text("".join(lines), encoding="utf-8", newline="\n")
     return draft.replace(folder / SUMS)
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

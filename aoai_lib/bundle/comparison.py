@@ -1,0 +1,175 @@
+"""Two runs of a tenant, compared: by finding, and by property of what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from aoai_lib.bundle.opening import Bundle
+from aoai_lib.collect import sources
+from aoai_lib.harden.wire import differences
+from aoai_lib.model import InputError, Json, Reading, Snapshot, State
+
+_HAPPENINGS: Final = ("activity_events", "callers", "models", "reachability_", "usage", "probe")
+"""Sources that hold what happened or what is on offer, not how something is set: they differ from run to run by themselves."""
+_RESTLESS: Final = frozenset({"etag", "systemdata"})
+
+
+class Change(StrEnum):
+    """What became of a finding between two runs."""
+
+    NEW = "new"
+    FIXED = "fixed"
+    OPEN = "still open"
+    LOST = "no longer assessed"
+    FOUND = "assessed now"
+    GONE = "no longer there"
+    OTHER = "otherwise changed"
+
+
+@dataclass(frozen=True, slots=True)
+class FindingChange:
+    """A finding in both runs: `was` and `now` are statuses, "" where a run has none of it."""
+
+    change: Change
+    control: str
+    title: str
+    severity: str
+    subject: str
+    was: str
+    now: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyChange:
+    """A property of a resource that reads otherwise. `path` is "" for a resource that came, went or could not be read."""
+
+    resource: str
+    path: str
+    before: Json
+    after: Json
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything that differs, and `remarks` on what makes the two hard to compare."""
+
+    findings: tuple[FindingChange, ...]
+    properties: tuple[PropertyChange, ...]
+    remarks: tuple[str, ...]
+
+
+def compare(before: Bundle, after: Bundle) -> Comparison:
+    """Compare two runs. Raises `InputError` where they are of different tenants."""
+    one, other = before.document["tenant"], after.document["tenant"]
+    if one != other:
+        raise InputError(f"These are runs of two tenants, “{one}” and “{other}”: changes are told of one.")
+    return Comparison(
+        tuple(finding_changes(before.findings, after.findings)),
+        tuple(property_changes(before.snapshot, after.snapshot)),
+        tuple(_remarks(before, after)),
+    )
+
+
+def _remarks(before: Bundle, after: Bundle) -> Iterator[str]:
+    if str(before.about.get("as_of")) > str(after.about.get("as_of")):
+        yield "The first run is the later one: what is called new was there before."
+    if before.document["catalogue_version"] != after.document["catalogue_version"]:
+        yield "The two were judged by different catalogues: a verdict may have changed without anything else."
+    if before.about.get("chapters") != after.about.get("chapters"):
+        yield "The two were about different phases: what only one assessed is not compared."
+    if before.parameters.requirements != after.parameters.requirements:
+        yield "The requirements are not the same: a verdict may have changed without anything in Azure."
+
+
+def finding_changes(
+    before: Mapping[tuple[str, str], Mapping[str, Any]], after: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> Iterator[FindingChange]:
+    """The findings that changed, and the failed ones that did not, worst first as the catalogue has them."""
+    for key in dict.fromkeys((*after, *before)):
+        was, now = before.get(key), after.get(key)
+        one, other = (each["status"] if each else "" for each in (was, now))
+        change = _change(one, other)
+        known = now or was
+        if change is not None and known is not None:
+            yield FindingChange(
+                change, key[0], known["title"], known["severity"], known["subject"], one, other, known["reason"]
+            )
+
+
+def _change(was: str, now: str) -> Change | None:
+    """None where nothing is to be told: the same verdict, unless it is a failure that stays."""
+    if was == now:
+        return Change.OPEN if now == "fail" else None
+    if now == "fail":
+        return Change.NEW
+    if not now:
+        return Change.GONE
+    if now == "not_assessed":
+        return Change.LOST if was else Change.OTHER
+    if was == "fail":
+        return Change.FIXED
+    return Change.FOUND if was == "not_assessed" else Change.OTHER
+
+
+def property_changes(before: Snapshot, after: Snapshot) -> Iterator[PropertyChange]:
+    """How the resources that were read differ. One that a run could not read is said so, never called removed."""
+    one, other = _resources(before), _resources(after)
+    for key in sorted(one.keys() | other.keys()):
+        source, name = key
+        if key in one and key in other:
+            for path, old, new in differences(_named(one[key]), _named(other[key])):
+                yield PropertyChange(name, path, old, new)
+        elif key in one:
+            note = "removed" if _would_show(after, source, name) else "not read any more"
+            yield PropertyChange(name, "", None, None, note)
+        else:
+            note = "added" if _would_show(before, source, name) else "not read before"
+            yield PropertyChange(name, "", None, None, note)
+
+
+def _resources(snapshot: Snapshot) -> dict[tuple[str, str], Json]:
+    """What is set, by source and name: an ARM id where there is one."""
+    found: dict[tuple[str, str], Json] = {}
+    for reading in snapshot.readings.values():
+        if reading.source.startswith(_HAPPENINGS) or reading.state not in (State.COLLECTED, State.PARTIAL):
+            continue
+        for item in reading.value if isinstance(reading.value, list) else [reading.value]:
+            if isinstance(item, dict):
+                own = item.get("id")
+                found[reading.source, own.lower() if isinstance(own, str) else reading.scope.lower()] = item
+    found_twice = {key for key in found if key[0].startswith("listed_")}
+    return {key: value for key, value in found.items() if key not in found_twice}
+
+
+def _would_show(snapshot: Snapshot, source: str, name: str) -> bool:
+    """Whether a run that lacks a resource read the whole list that would hold it."""
+    lists = {each.name for group in sources().values() for each in group if each.items == source} or {source}
+    lists |= {"accounts"} if source == "account" else set()
+    return any(_covers(reading, name) for each in lists for reading in snapshot.of(each))
+
+
+def _covers(reading: Reading, name: str) -> bool:
+    return reading.state is State.COLLECTED and reading.scope.lower().strip("/") in name
+
+
+def _named(value: Json) -> Json:
+    """The same with lists of named things as objects by name, so that one that changed is told alone; without what is restless."""
+    if isinstance(value, dict):
+        return {key: _named(inner) for key, inner in value.items() if key.lower() not in _RESTLESS}
+    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+        names = [_name(each) for each in value]
+        if all(names) and len(set(names)) == len(names):
+            return {name: _named(each) for name, each in zip(names, value, strict=True)}
+    return value
+
+
+def _name(item: Mapping[str, Json]) -> str:
+    """What an item of a list is called; a filter of a policy is so by its direction too."""
+    name = item.get("name") or item.get("id") or item.get("category") or item.get("categoryGroup")
+    source = item.get("source")
+    return f"{name}:{source}" if isinstance(source, str) else str(name or "")

@@ -1,0 +1,110 @@
+"""Opening the folder of a run. Whatever is in it may have been changed by somebody: it is read as data and never obeyed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from aoai_lib.evidence import snapshots
+from aoai_lib.evidence.seal import SUMS
+from aoai_lib.evidence.store import Exchange, read_lines
+from aoai_lib.model import InputError, Json, Snapshot
+from aoai_lib.parameters import Parameters, parse
+from aoai_lib.run import CHAPTERS, EVERYTHING, Run
+
+EVIDENCE: Final = "requests.jsonl"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The folder of one run. Each part is read when it is first asked for, and raises `InputError` where it is damaged."""
+
+    path: Path
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run was sealed."""
+        return (self.path / SUMS).is_file()
+
+    @cached_property
+    def about(self) -> Mapping[str, Json]:
+        """`run.json`."""
+        return self._document("run.json", "aoai-playbook/run/1")
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """`findings.json`."""
+        found = self._document("findings.json", "aoai-playbook/findings/1")
+        entries = found.get("findings")
+        if not isinstance(entries, list) or not all(
+            isinstance(each, dict) and each.keys() >= _NEEDED for each in entries
+        ):
+            raise InputError(f"{self.path / 'findings.json'} is damaged: its findings lack what each of them has.")
+        return found
+
+    @cached_property
+    def findings(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """The findings by control and lower-cased subject."""
+        return {(each["control"], str(each["subject"]).lower()): each for each in self.document["findings"]}
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """What was judged."""
+        return snapshots.load(self._json("snapshot.json"))
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        """With what the run was started."""
+        return parse(self.about.get("parameters") or {})
+
+    @cached_property
+    def lines(self) -> dict[str, list[Exchange]]:
+        """The evidence by line id. An id stands for one line; where a file was tampered with there may be more."""
+        found: dict[str, list[Exchange]] = {}
+        for number, record in read_lines(self.path / EVIDENCE):
+            try:
+                line = Exchange(**record)
+            except TypeError as problem:
+                raise InputError(f"{self.path / EVIDENCE}, line {number}, is no line of evidence: {problem}.") from None
+            found.setdefault(line.id, []).append(line)
+        return found
+
+    @property
+    def reads(self) -> set[str]:
+        """The modules of `collect` that the run's notebooks needed."""
+        chapters = self.about.get("chapters") or ()
+        return {name for each in CHAPTERS if each.name in chapters for name in each.reads} or set(EVERYTHING)
+
+    def run(self) -> Run:
+        """The run as a notebook opens it: what was judged can be judged again."""
+        return Run(self.parameters, self.snapshot, run_id=str(self.about.get("run_id", "")))
+
+    def _document(self, name: str, schema: str) -> dict[str, Any]:
+        found = self._json(name)
+        if not isinstance(found, dict) or found.get("schema") != schema:
+            raise InputError(f"{self.path / name} is none of this playbook's: its schema should be {schema}.")
+        return found
+
+    def _json(self, name: str) -> Json:
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError, ValidationError) as problem:
+            raise InputError(f"{self.path / name} can't be read: {problem}.") from None
+
+
+_NEEDED: Final = frozenset({"control", "subject", "status", "reason", "observed", "severity", "title"})
+
+
+def open_bundle(path: Path) -> Bundle:
+    """The bundle in a folder. Raises `InputError` where that is no run's folder."""
+    if not path.is_dir():
+        raise InputError(f"{path} is no folder: name a run's, as in outputs/<tenant>/<run id>.")
+    if not any((path / name).exists() for name in ("run.json", SUMS, EVIDENCE)):
+        raise InputError(f"{path} is no run's folder: there is no run.json, no {SUMS} and no {EVIDENCE} in it.")
+    return Bundle(path)

@@ -1,0 +1,224 @@
+"""Is a bundle whole and unaltered, who signed it, and does what it says follow from what it holds?
+
+The first two questions are also answered by `sha256sum -c` and `ssh-keygen -Y verify`. The others need the playbook: the evidence is
+replayed and must give the snapshot, the snapshot is judged again and must give the findings.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from aoai_lib.azure.replay import Recording
+from aoai_lib.bundle.opening import EVIDENCE, Bundle, open_bundle
+from aoai_lib.bundle.signing import SIGNATURE, UnsignedError, signer
+from aoai_lib.controls import catalogue_version
+from aoai_lib.evidence import snapshots
+from aoai_lib.evidence.seal import SUMS, digest
+from aoai_lib.evidence.store import Evidence
+from aoai_lib.model import InputError, Json, PlaybookError, Snapshot
+from aoai_lib.report import findings, ocsf, page
+from aoai_lib.report.text import inert
+from aoai_lib.run import collect
+
+_LINE: Final = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>[^/\\\x00-\x1f][^\\\x00-\x1f]*)")
+_APART: Final = frozenset({SUMS, SIGNATURE})
+_READ: Final = ("collected", "partial")
+
+
+class Outcome(StrEnum):
+    """How one question came out; `NOTE` is worth knowing and no fault."""
+
+    GOOD = "good"
+    BAD = "bad"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One question about a bundle: what was looked at, how it came out, the sentence, and lines to read with it."""
+
+    what: str
+    outcome: Outcome
+    sentence: str
+    listed: tuple[str, ...] = ()
+
+
+def verify(path: Path, allowed_signers: Path | None = None) -> list[Answer]:
+    """Every question, in order. What rests on a file that is damaged is not asked. Raises `InputError` for no run's folder."""
+    bundle = open_bundle(path)
+    if not bundle.is_finished:
+        return [Answer("files", Outcome.BAD, f"The run is unfinished: there is no {SUMS}, so nothing in it is final.")]
+    files = _files(path)
+    answers = [files, _signature(path, allowed_signers)]
+    if files.outcome is Outcome.BAD:
+        return answers
+    try:
+        return [*answers, _evidence(bundle), _snapshot(bundle), _findings(bundle), *_formats(bundle)]
+    except PlaybookError as problem:
+        return [*answers, Answer("content", Outcome.BAD, str(problem))]
+
+
+def _files(path: Path) -> Answer:
+    try:
+        text = (path / SUMS).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return Answer("files", Outcome.BAD, f"{SUMS} is no text.")
+    listed: dict[str, str] = {}
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
+        match = _LINE.fullmatch(line)
+        if match is None or match["name"] in listed or ".." in match["name"].split("/"):
+            return Answer("files", Outcome.BAD, f"{SUMS}, line {number}, is not as `aoai assess` writes it.")
+        listed[match["name"]] = match["digest"]
+    there = {
+        each.relative_to(path).as_posix(): each for each in path.rglob("*") if each.is_symlink() or not each.is_dir()
+    }
+    problems = [f"missing: {name}" for name in listed if name not in there]
+    problems += [f"added: {name}" for name in sorted(there) if name not in listed and name not in _APART]
+    for name, wanted in listed.items():
+        if name in there and (there[name].is_symlink() or not there[name].is_file() or digest(there[name]) != wanted):
+            problems.append(f"altered: {name}")
+    if problems:
+        return Answer(
+            "files", Outcome.BAD, f"The files are not those that were sealed: {len(problems)} differ.", tuple(problems)
+        )
+    return Answer(
+        "files", Outcome.GOOD, f"All {len(listed)} files are as they were sealed; none is missing, none was added."
+    )
+
+
+def _signature(path: Path, allowed: Path | None) -> Answer:
+    if not (path / SIGNATURE).is_file():
+        wanted = Outcome.NOTE if allowed is None else Outcome.BAD
+        return Answer("signature", wanted, "Nobody signed it: the digests show damage, not who made them.")
+    try:
+        found = signer(path, allowed)
+    except UnsignedError as problem:
+        return Answer("signature", Outcome.BAD, str(problem))
+    except InputError as problem:
+        return Answer("signature", Outcome.NOTE if allowed is None else Outcome.BAD, f"Not looked at: {problem}")
+    if allowed is None:
+        sentence = (
+            f"Signed with the {found.kind} key {found.fingerprint}. Whose that is, a list of allowed signers tells."
+        )
+        return Answer("signature", Outcome.NOTE, sentence)
+    return Answer(
+        "signature", Outcome.GOOD, f"Signed by {found.principal}, with the {found.kind} key {found.fingerprint}."
+    )
+
+
+def _evidence(bundle: Bundle) -> Answer:
+    """Each line that anything cites is there, once; what was judged cites the lines it came from."""
+    twice = [f"twice: {name}" for name, lines in bundle.lines.items() if len(lines) > 1]
+    cited = {line for each in bundle.document["findings"] for line in findings.evidence_of(each)}
+    cited |= {line for reading in bundle.snapshot.readings.values() for line in reading.evidence}
+    problems = (*twice, *(f"cited and not there: {name}" for name in sorted(cited - bundle.lines.keys())))
+    if problems:
+        return Answer(
+            "evidence", Outcome.BAD, "The findings rest on lines that the evidence does not hold so.", problems
+        )
+    total = len(bundle.lines)
+    return Answer(
+        "evidence", Outcome.GOOD, f"All {len(cited)} lines that are cited are among the {total} of {EVIDENCE}."
+    )
+
+
+def _snapshot(bundle: Bundle) -> Answer:
+    """The recorded answers, read again as an assessment reads them, give what was judged."""
+    recording = Recording.load(bundle.path / EVIDENCE)
+    again = collect(bundle.parameters, bundle.reads, Evidence(), recording=recording)
+    stored, replayed = ({_key(each): each for each in _readings(one)} for one in (bundle.snapshot, again))
+    problems = tuple(_unlike(stored, replayed))
+    if not problems:
+        return Answer("snapshot", Outcome.GOOD, f"Reading the evidence again gives the same {len(stored)} readings.")
+    if bundle.about.get("tool_version") != version("aoai-playbook"):
+        return Answer("snapshot", Outcome.NOTE, f"{_made_by(bundle)} It reads the evidence otherwise:", problems)
+    return Answer("snapshot", Outcome.BAD, "What was judged is not what the evidence holds.", problems)
+
+
+def _readings(snapshot: Snapshot) -> list[dict[str, Json]]:
+    readings: list[dict[str, Json]] = json.loads(json.dumps(snapshots.dump(snapshot)["readings"]))
+    return readings
+
+
+def _key(reading: dict[str, Json]) -> tuple[str, str]:
+    return reading["source"], reading["scope"].lower()
+
+
+def _unlike(
+    stored: dict[tuple[str, str], dict[str, Json]], again: dict[tuple[str, str], dict[str, Json]]
+) -> Iterator[str]:
+    """Readings that differ. One that failed must fail again, whatever the sentence: a failure has no answer to replay."""
+    for key in sorted(stored.keys() | again.keys()):
+        one, other = stored.get(key), again.get(key)
+        name = f"{key[0]} of {key[1] or 'the tenant'}"
+        if one is None or other is None:
+            known = other if one is None else one
+            if known is not None and known["state"] in _READ:
+                yield f"{name}: {'not in the snapshot' if one is None else 'not in the evidence'}"
+        elif (one["state"] in _READ) != (other["state"] in _READ):
+            yield f"{name}: {one['state']} in the snapshot, {other['state']} in the evidence"
+        elif one["state"] in _READ and (one["state"], one["value"]) != (other["state"], other["value"]):
+            yield f"{name}: another value"
+
+
+def _findings(bundle: Bundle) -> Answer:
+    """The snapshot, judged again, gives the findings; bit for bit by the same catalogue."""
+    again = findings.document(bundle.run(), bundle.document.get("generated_at", ""))
+    again = json.loads(json.dumps(again))
+    if again == bundle.document:
+        return Answer("findings", Outcome.GOOD, f"Judging again gives the same {len(bundle.findings)} findings.")
+    now = {(each["control"], each["subject"].lower()): each for each in again["findings"]}
+    changed = tuple(
+        f"{key[0]} {key[1].rpartition('/')[2]}: {_status(bundle.findings, key)} in the bundle, {_status(now, key)} judged now"
+        for key in sorted(bundle.findings.keys() | now.keys())
+        if bundle.findings.get(key) != now.get(key)
+    )
+    if bundle.document.get("catalogue_version") != catalogue_version():
+        sentence = (
+            f"{_made_by(bundle)} Another catalogue judges {len(changed)} finding(s) otherwise, or words them otherwise."
+        )
+        return Answer("findings", Outcome.NOTE, sentence, changed)
+    return Answer("findings", Outcome.BAD, "The findings don't follow from what was judged.", changed or ("counts",))
+
+
+def _status(found: dict[tuple[str, str], dict[str, Json]], key: tuple[str, str]) -> str:
+    return str(found[key]["status"]) if key in found else "absent"
+
+
+def _made_by(bundle: Bundle) -> str:
+    return f"It was made by version {bundle.about.get('tool_version')}; this is {version('aoai-playbook')}."
+
+
+def _formats(bundle: Bundle) -> Iterator[Answer]:
+    """The other forms of the findings hold the same set; the page is composed again and compared byte for byte."""
+    rows = [{name: inert(text) for name, text in findings.flat(each).items()} for each in bundle.document["findings"]]
+    held = csv.DictReader(io.StringIO(_text(bundle, "findings.csv").removeprefix("\ufeff"), newline=""))
+    lines = [line for each in bundle.lines.values() for line in each]
+    same = {
+        "findings.csv": list(held) == rows,
+        "findings.ocsf.json": json.loads(_text(bundle, "findings.ocsf.json"))
+        == ocsf.events(bundle.document, bundle.run()),
+        "report.html": _text(bundle, "report.html") == page.compose(bundle.run(), bundle.document, lines),
+    }
+    older = bundle.about.get("tool_version") != version("aoai-playbook")
+    for name, is_same in same.items():
+        if is_same:
+            yield Answer(name, Outcome.GOOD, "It says what findings.json says.")
+        elif older:
+            yield Answer(name, Outcome.NOTE, f"{_made_by(bundle)} It would be composed otherwise.")
+        else:
+            yield Answer(name, Outcome.BAD, "It does not say what findings.json says.")
+
+
+def _text(bundle: Bundle, name: str) -> str:
+    with (bundle.path / name).open(encoding="utf-8", newline="") as file:
+        return file.read()
