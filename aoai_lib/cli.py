@@ -58,6 +58,13 @@ main.add_command(diff)
 @click.option(
     "--fail-on", type=click.Choice([each.value for each in Severity]), help="Exit 3 on a failed control this bad."
 )
+@click.option(
+    "--sign",
+    "key",
+    type=click.Path(path_type=Path),
+    metavar="KEY",
+    help="Sign each run with an SSH key: a private one, or the public one of a key in ssh-agent or a token.",
+)
 @in_words
 def assess(
     files: tuple[Path, ...],
@@ -67,6 +74,7 @@ def assess(
     replay: Path | None,
     observed: tuple[Path, ...],
     fail_on: str | None,
+    key: Path | None,
 ) -> int:
     """Assess tenants, one parameters file each; without a file, the three tenants of the lab."""
     from aoai_lib import fleet
@@ -80,9 +88,13 @@ def assess(
         Recording.load(replay)
     fleet.check_observations(observed)
     check_writable(out)
+    if key:
+        from aoai_lib.bundle.signing import check_key
+
+        check_key(key)
     surroundings = fleet.lab_environment(tenants) if not replay else {}
     tasks = [
-        fleet.Task(each, out.absolute(), chapters, surroundings.get(each.tenant, {}), replay, observed)
+        fleet.Task(each, out.absolute(), chapters, surroundings.get(each.tenant, {}), replay, observed, key)
         for each in tenants
     ]
     context = get_context("spawn")

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from aoai_lib import controls
+from aoai_lib.bundle import signing
+from aoai_lib.bundle.signing import UnsignedError
 from aoai_lib.evidence import seal, snapshots
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.folder import RunFolder, new_run_id
@@ -33,7 +35,7 @@ Progress = Callable[[str, str, float], None]
 @dataclass(frozen=True, slots=True)
 class Task:
     """One tenant to assess. `environment` is what points its credential and clients at their cloud; `observed` are files of
-    `aoai probe`."""
+    `aoai probe`; `key` is the SSH key that signs, where one is to."""
 
     parameters: Parameters
     out: Path
@@ -41,6 +43,7 @@ class Task:
     environment: Mapping[str, str] = field(default_factory=dict)
     replay: Path | None = None
     observed: tuple[Path, ...] = ()
+    key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +189,23 @@ def _report(
     page.write(run, document, evidence.exchanges, folder.path / "report.html")
     folder.write_json("run.json", _about(task, run, document, problems, now))
     seal.seal(folder.path)
+    problems += _signed(task, folder)
     progress(task.parameters.tenant, "done", 1.0)
     failed = tuple(finding["severity"] for finding in document["findings"] if finding["status"] == "fail")
     strangers = tuple(path for path in task.observed if path not in _merged(task, evidence))
     counts = document["counts"]
     return Outcome(task.parameters.tenant, folder.path, counts, failed, tuple(problems), strangers=strangers)
+
+
+def _signed(task: Task, folder: RunFolder) -> list[str]:
+    """Sign the sealed run where a key was given; a sentence where that did not come about."""
+    if task.key is None:
+        return []
+    try:
+        signing.sign(folder.path, task.key)
+    except UnsignedError as problem:
+        return [str(problem)]
+    return []
 
 
 def _merged(task: Task, evidence: Evidence) -> set[Path]:

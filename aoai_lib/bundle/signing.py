@@ -6,6 +6,7 @@ held by ssh-agent or a hardware token (OpenSSH 8.2, ssh-keygen(1)); passphrase, 
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 import subprocess
@@ -19,6 +20,9 @@ from aoai_lib.model import InputError, PlaybookError
 SIGNATURE: Final = f"{SUMS}.sig"
 NAMESPACE: Final = "file"
 """What a signature is for, so that one made for something else does not count: ssh-keygen(1) suggests this word for files."""
+_ARMOUR: Final = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n([A-Za-z0-9+/=\n]+)-----END SSH SIGNATURE-----\n")
+_COLUMNS: Final = 70
+_LARGEST: Final = 1 << 16
 _PATIENCE: Final = 120
 _GOOD: Final = re.compile(r'Good "file" signature (?:for (?P<who>.+) )?with (?P<kind>\S+) key (?P<key>SHA256:\S+)')
 
@@ -67,6 +71,8 @@ def signer(folder: Path, allowed: Path | None = None) -> Signer:
     Raises `UnsignedError` for a signature that is not good, or not by one of them.
     """
     signature = str(folder / SIGNATURE)
+    if not _is_plain(folder / SIGNATURE):
+        raise UnsignedError("The signature does not hold: its file is not as ssh-keygen writes it.")
     content = (folder / SUMS).read_bytes()
     if allowed is None:
         done = _run("-Y", "check-novalidate", "-n", NAMESPACE, "-s", signature, content=content)
@@ -80,6 +86,18 @@ def signer(folder: Path, allowed: Path | None = None) -> Signer:
     if done.returncode or match is None:
         raise UnsignedError(f"The signature does not hold: {_said(done)}.")
     return Signer(match["kind"], match["key"], match["who"] or "")
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether the file is the armour that ssh-keygen writes and nothing else: it would itself let other bytes pass."""
+    match = _ARMOUR.fullmatch(path.read_bytes()) if path.stat().st_size < _LARGEST else None
+    if match is None:
+        return False
+    try:
+        again = base64.b64encode(base64.b64decode(match[1].replace(b"\n", b""), validate=True))
+    except ValueError:
+        return False
+    return match[1] == b"".join(again[at : at + _COLUMNS] + b"\n" for at in range(0, len(again), _COLUMNS))
 
 
 def _program() -> str:

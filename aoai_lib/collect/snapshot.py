@@ -85,8 +85,6 @@ class Collector:
 
     def _read_subscriptions(self) -> None:
         named = list(self.parameters.subscriptions)
-        if self.azure.recording is not None and not named:
-            named = self.azure.recording.subscriptions
         listing = Source(
             "subscription_list",
             EACH_SUBSCRIPTION,
@@ -96,6 +94,8 @@ class Collector:
         reading = read(self.azure, listing, "")
         self._keep(reading)
         ids = [subscription_of(item["id"]).lower() for item in reading.value or []]
+        if self.azure.recording is not None and not named:
+            named = list(dict.fromkeys((*ids, *(each.lower() for each in self.azure.recording.subscriptions))))
         self.readings["subscriptions", ""] = replace(
             reading,
             source="subscriptions",
