@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -91,7 +92,7 @@ def finding_changes(
 ) -> Iterator[FindingChange]:
     """The findings that changed, and the failed ones that did not, worst first as the catalogue has them."""
     for key in dict.fromkeys((*after, *before)):
-        was, now = before.get(key), after.get(key)
+        was, now = before.get(key), after.get(key) or _of_parent(after, key)
         one, other = (each["status"] if each else "" for each in (was, now))
         change = _change(one, other)
         known = now or was
@@ -99,6 +100,13 @@ def finding_changes(
             yield FindingChange(
                 change, key[0], known["title"], known["severity"], known["subject"], one, other, known["reason"]
             )
+
+
+def _of_parent(findings: Mapping[tuple[str, str], Mapping[str, Any]], key: tuple[str, str]) -> Mapping[str, Any] | None:
+    """The finding that stands for a subject which could not be listed: about its account or subscription, not assessed."""
+    control, subject = key
+    above = (findings.get((control, subject[: match.start()])) for match in re.finditer("/", subject))
+    return next((each for each in above if each is not None and each["status"] == "not_assessed"), None)
 
 
 def _change(was: str, now: str) -> Change | None:
