@@ -16,7 +16,7 @@ from aoai_lib.model import Kind, Reading, Snapshot, State, Subject
 class Caller:
     """Who called from where. `object_id` is "" where none was logged; `address` is as logged, its last part masked.
 
-    Numbers count calls, those of `deployments` too; `first` and `last` are ISO 8601 in UTC.
+    Numbers count calls, those of `deployments` too; times are ISO 8601 in UTC. `last_success` is "" where no call succeeded.
     """
 
     object_id: str
@@ -29,6 +29,7 @@ class Caller:
     throttled: int
     first: str
     last: str
+    last_success: str
 
     @property
     def with_key(self) -> int:
@@ -262,4 +263,5 @@ def _caller(rows: list[Row]) -> Caller:
         throttled=sum(row.calls for row in rows if row.status == "429"),
         first=min(row.first for row in rows),
         last=max(row.last for row in rows),
+        last_success=max((row.last for row in rows if row.succeeded), default=""),
     )

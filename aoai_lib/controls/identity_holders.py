@@ -120,7 +120,7 @@ def _describe(facts: Facts, assignment: Assignment) -> str:
     direct = assignment.scope == normal(facts.subject.account)
     where = "on the account" if direct else f"inherited from “{_scope(facts, assignment)}”"
     later = ", once activated" if assignment.eligible else ""
-    return f"{_who(facts, assignment)} by “{_role_name(facts, assignment)}” {where}{later}"
+    return f"{who(facts, assignment)} by “{_role_name(facts, assignment)}” {where}{later}"
 
 
 def _role_name(facts: Facts, assignment: Assignment) -> str:
@@ -130,7 +130,7 @@ def _role_name(facts: Facts, assignment: Assignment) -> str:
     return known.name if known else assignment.role
 
 
-def _who(facts: Facts, assignment: Assignment) -> str:
+def who(facts: Facts, assignment: Assignment) -> str:
     """The principal's kind, its name where one is known, its id, and the group or the tenant by which it comes."""
     kind = _KINDS.get(assignment.principal_type.lower(), "principal")
     known = assignment.title if assignment.tenant else called(facts, assignment.principal)

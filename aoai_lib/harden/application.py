@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
@@ -29,6 +29,8 @@ _BUSY: Final = frozenset(
     {"anotheroperationinprogress", "requestconflict", "accountprovisioningstateinvalid", "retryableerror"}
 )
 """Codes of a 409 that pass by themselves: another operation on the same resource is under way."""
+_THERE: Final = "roleassignmentexists"
+"""Code of a 409: the principal has the role at that scope already, by an assignment of another name."""
 _ENDED: Final = frozenset({"", "succeeded", "failed", "canceled"})
 
 
@@ -119,6 +121,8 @@ class Application:
         except UnfinishedOperationError as problem:
             return self._result(step, Became.UNCONFIRMED, f"{problem} Look again by starting the same command again.")
         except CallError as problem:
+            if problem.status == 409 and problem.code.lower() == _THERE:
+                return self._result(step, Became.ALREADY, "It is so already, by an assignment of another name.")
             mend = f" The signed-in identity needs {step.permission}." if problem.status in (401, 403) else ""
             return self._result(step, Became.FAILED, f"{problem}{mend}")
 
@@ -133,18 +137,25 @@ class Application:
             return self._settle(step, Became.ALREADY, "It was so already.")
         if not step.unchanged(resource):
             return self._result(step, Became.CHANGED, _changed_since("the plan", step.before, step.seen(resource)))
+        if refused := list(self._refused(step)):
+            return self._stopped(step, refused)
+        self._journal.begin(step)
+        self._send(step, step.request, resource)
+        return self._settle(step, Became.DONE, f"Done, and read back. {step.unproven}".rstrip())
+
+    def _refused(self, step: Step) -> Iterator[tuple[Check, Answer]]:
+        """The step's checks that are neither good nor accepted, with their answers: all of them, so that they are told at once."""
         for check in step.checks:
             self._progress(step, f"asking: {check.name}")
             answer = self._ask(check)
             if not answer.good and check.label not in self._accepted:
-                return self._stopped(step, check, answer)
-        self._journal.begin(step)
-        self._send(step, step.request, resource)
-        return self._settle(step, Became.DONE, "Done, and read back.")
+                yield check, answer
 
-    def _stopped(self, step: Step, check: Check, answer: Answer) -> Result:
-        sentence = f"{answer.sentence} To do it all the same, accept it by name: --accept {check.label}"
-        return self._result(step, Became.STOPPED, sentence, answer.listed)
+    def _stopped(self, step: Step, refused: Sequence[tuple[Check, Answer]]) -> Result:
+        reasons = " ".join(answer.sentence for _, answer in refused)
+        accept = " ".join(f"--accept {check.label}" for check, _ in refused)
+        sentence = f"{reasons} To do it all the same, accept it by name: {accept}"
+        return self._result(step, Became.STOPPED, sentence, tuple(line for _, each in refused for line in each.listed))
 
     def _settle(self, step: Step, became: Became, sentence: str) -> Result:
         """Wait until the service shows what was written, and has ended its own work on it."""

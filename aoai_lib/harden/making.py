@@ -64,6 +64,13 @@ class Site:
         request = Request(method="PUT", path=path, api_version=version, body=whole)
         return self._add(finding, request, before=held, leaves=whole, **about)
 
+    def delete(self, finding: Finding, path: str, version: str, found: Json, **about: Any) -> Step:
+        """A step that removes a resource. By default the undo writes the very same one again."""
+        held = writable(self.expected(path, found), about.get("read_only", ()))
+        about.setdefault("undo", Request(method="PUT", path=path, api_version=version, body=held))
+        request = Request(method="DELETE", path=path, api_version=version)
+        return self._add(finding, request, before=held, leaves=None, **about)
+
     def plan(self, remedy: Remedy, finding: Finding) -> None:
         """Add the steps that mend a finding. Raises `CannotPlanError`, and what `Facts` raises for what was not read."""
         account = finding.subject.account.lower()
@@ -79,14 +86,9 @@ class Site:
         same = next((each for each in self.steps.values() if each.request == request), None)
         if same is not None:
             return same
+        about.setdefault("after", self._needs)
         step = Step(
-            id=name,
-            control=finding.control,
-            subject=finding.subject.id,
-            request=request,
-            before=before,
-            after=self._needs,
-            **about,
+            id=name, control=finding.control, subject=finding.subject.id, request=request, before=before, **about
         )
         self.steps[name] = step
         self._expected[request.path.lower()] = leaves
@@ -118,8 +120,8 @@ _declared: Final[dict[str, Remedy]] = {}
 
 
 def mends(control: str, *, after: tuple[str, ...] = (), needs: tuple[str, ...] = ()) -> Callable[[Planner], Planner]:
-    """Declare how a control is mended. The function yields steps made by `Site.patch` and `Site.put`; it raises
-    `CannotPlanError` where a person must act or decide first."""
+    """Declare how a control is mended. The function yields steps made by `Site.patch`, `Site.put` and `Site.delete`; each
+    needs those before it, unless `after` names others. It raises `CannotPlanError` where a person must act or decide first."""
 
     def declare(planner: Planner) -> Planner:
         _declared[control] = Remedy(control, (*after, *needs), needs, planner)

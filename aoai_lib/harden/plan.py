@@ -53,7 +53,7 @@ class Step(_Record):
     `read_only` are dotted paths that only the service sets. `undo` takes the step back; where it is None `undo_note` says why
     it can't be. `undo_while` must still hold at that time, so that what others added since is not lost; `undo_restores` are
     resources that the step replaced on the side, written again where they are gone. `patience` is how long, in seconds, the
-    service may take to show what was written.
+    service may take to show what was written. `unproven` is a sentence on what reading it back does not show.
     """
 
     id: str
@@ -72,6 +72,7 @@ class Step(_Record):
     undo_while: Any = None
     undo_restores: tuple[Request, ...] = ()
     patience: int = 120
+    unproven: str = ""
 
     def seen(self, resource: Json) -> Json:
         """The part of a resource that this step would change or replace: what must be as the plan saw it."""
