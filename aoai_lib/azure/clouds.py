@@ -28,6 +28,8 @@ class Standpoint:
 class Cloud:
     """One cloud. Scopes end in `/.default`; `logs` includes the version segment that `LogsQueryClient` expects.
 
+    `v1_scope` is that of the data plane's v1 API where Microsoft Learn names one of its own (public cloud, 2026-03: a token for
+    `inference_scope` is what the others take).
     `standpoints` are vantage points that one process can take by itself: the lab has them, and no real cloud.
     """
 
@@ -42,6 +44,7 @@ class Cloud:
     openai_suffix: str
     cognitive_suffix: str
     foundry_suffix: str
+    v1_scope: str = ""
     standpoints: Mapping[str, Standpoint] = field(default_factory=dict)
 
     @property
@@ -68,6 +71,7 @@ PUBLIC = Cloud(
     openai_suffix="openai.azure.com",
     cognitive_suffix="cognitiveservices.azure.com",
     foundry_suffix="services.ai.azure.com",
+    v1_scope="https://ai.azure.com/.default",
 )
 US_GOVERNMENT = Cloud(
     name="usgov",
@@ -114,6 +118,7 @@ def lab(environment: Mapping[str, str] = os.environ) -> Cloud:
         openai_suffix=PUBLIC.openai_suffix,
         cognitive_suffix=PUBLIC.cognitive_suffix,
         foundry_suffix=PUBLIC.foundry_suffix,
+        v1_scope=PUBLIC.v1_scope,
         standpoints={
             vantage: Standpoint(**place)
             for vantage, place in json.loads(environment.get("AOAI_LAB_VANTAGES") or "{}").items()
