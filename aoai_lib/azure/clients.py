@@ -17,7 +17,7 @@ from azure.core.pipeline.policies import (
     UserAgentPolicy,
 )
 from azure.core.pipeline.transport import RequestsTransport
-from azure.core.rest import HttpRequest
+from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.core import ARMPipelineClient
 
 from aoai_lib.azure.answers import AnswerShapePolicy
@@ -211,13 +211,21 @@ class Azure:
                 return None
             raise
 
-    def list(self, path: str, api_version: str) -> ItemPaged[Json]:
-        """A paged list that the SDKs don't cover. Links are followed untouched; absent, null and empty ones end it."""
+    def list(self, path: str, api_version: str, older: str = "") -> ItemPaged[Json]:
+        """A paged list that the SDKs don't cover. Links are followed untouched; absent, null and empty ones end it.
+
+        `older` is the API version to ask by where the cloud does not know the first one yet.
+        """
         arm = self._arm
+
+        def ask(url: str, **query: str) -> Any:
+            return arm.send_request(HttpRequest("GET", url, params=query or None))
 
         def fetch(link: str | None) -> Any:
             url = link or f"{self.cloud.arm}{path}"
-            response = arm.send_request(HttpRequest("GET", url, params=None if link else {"api-version": api_version}))
+            response = ask(url) if link else ask(url, **{"api-version": api_version})
+            if older and not link and response.status_code in (400, 404) and _is_unknown_version(response):
+                response = ask(url, **{"api-version": older})
             response.raise_for_status()
             return response.json()
 
@@ -239,3 +247,16 @@ class Azure:
         for each in (*self._clients.values(), self._credential):
             if hasattr(each, "close"):
                 each.close()
+
+
+_UNKNOWN_VERSION: Final = frozenset({"InvalidApiVersionParameter", "NoRegisteredProviderFound", "InvalidResourceType"})
+"""Codes by which Resource Manager says that it does not have an API version for a type here."""
+
+
+def _is_unknown_version(response: HttpResponse) -> bool:
+    try:
+        body = response.json()
+    except ValueError:
+        return False
+    error = body.get("error") if isinstance(body, dict) else None
+    return isinstance(error, dict) and error.get("code") in _UNKNOWN_VERSION

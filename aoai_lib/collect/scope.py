@@ -28,6 +28,9 @@ OTHER_KINDS: Final = frozenset(
 )  # fmt: skip
 """Kinds of Cognitive Services accounts that serve none (`accounts kinds` of the API, 2025-09-01): passed over by name."""
 
+POLICIES: Final = "2026-05-01"
+"""API version by which content-filter policies are read and written: the newest that is generally available. Older ones, the
+SDK's among them, don't show `action` nor the tool sources of agents, and what is not shown would be lost by a PUT."""
 SUBSCRIPTIONS: Final = "Microsoft.Resources/subscriptions/read"
 ACCOUNTS: Final = "Microsoft.CognitiveServices/accounts/read"
 
@@ -45,9 +48,7 @@ SOURCES = (
         "rai_policies",
         EACH_ACCOUNT,
         "Microsoft.CognitiveServices/accounts/raiPolicies/read",
-        lambda azure, account: azure.cognitive(subscription_of(account)).rai_policies.list(
-            group_of(account), name_of(account)
-        ),
+        lambda azure, account: azure.list(f"{account}/raiPolicies", POLICIES, older="2025-09-01"),
     ),
 )
 

@@ -80,8 +80,20 @@ def _blocked(facts: Facts, places: Iterable[Place]) -> Verdict:
     "blocking and the required severityThreshold (Low is the strictest), or name such a policy in the deployment's raiPolicyName.",
     breaks=(
         breaking({f"{STRICT}.properties.contentFilters[name=Hate].severityThreshold": "High"}, "CNT-08"),
-        breaking({f"{STRICT}.properties.contentFilters[name=Violence].blocking": False}, "CNT-08"),
-        breaking({f"{STRICT}.properties.contentFilters[name=Violence].blocking": ABSENT}, "CNT-08"),
+        breaking(
+            {
+                f"{STRICT}.properties.contentFilters[name=Violence].blocking": False,
+                f"{STRICT}.properties.contentFilters[name=Violence].action": "ANNOTATING",
+            },
+            "CNT-08",
+        ),
+        breaking(
+            {
+                f"{STRICT}.properties.contentFilters[name=Violence].blocking": ABSENT,
+                f"{STRICT}.properties.contentFilters[name=Violence].action": ABSENT,
+            },
+            "CNT-08",
+        ),
         breaking({f"{STRICT}.properties.contentFilters[name=Sexual].enabled": False}, "CNT-08"),
         breaking({f"{STRICT}.properties.contentFilters[name=Selfharm].action": "ANNOTATING"}, "CNT-08"),
         breaking(
@@ -115,7 +127,13 @@ def harmful_prompts_blocked(facts: Facts) -> Verdict:
     "enabled, blocking and the required severityThreshold (Low is the strictest).",
     breaks=(
         breaking({f"{STRICT}.properties.contentFilters[source=Completion].severityThreshold": "High"}, "CNT-08"),
-        breaking({f"{STRICT}.properties.contentFilters[source=Completion].blocking": False}, "CNT-08"),
+        breaking(
+            {
+                f"{STRICT}.properties.contentFilters[source=Completion].blocking": False,
+                f"{STRICT}.properties.contentFilters[source=Completion].action": "ANNOTATING",
+            },
+            "CNT-08",
+        ),
         breaking({f"{STRICT}.properties.contentFilters[source=Completion].enabled": False}, "CNT-08"),
         breaking(
             {
@@ -148,7 +166,13 @@ def harmful_completions_blocked(facts: Facts) -> Verdict:
     ),
     remediation="List the filter Jailbreak (source Prompt) as enabled and blocking in the policy that the deployment names.",
     breaks=(
-        breaking({f"{STRICT}.properties.contentFilters[name=Jailbreak].blocking": False}, "CNT-08"),
+        breaking(
+            {
+                f"{STRICT}.properties.contentFilters[name=Jailbreak].blocking": False,
+                f"{STRICT}.properties.contentFilters[name=Jailbreak].action": "ANNOTATING",
+            },
+            "CNT-08",
+        ),
         breaking({f"{STRICT}.properties.contentFilters[name=Jailbreak].enabled": False}, "CNT-08"),
         breaking(
             {
@@ -185,7 +209,13 @@ def jailbreaks_blocked(facts: Facts) -> Verdict:
     breaks=(
         breaking({f"{STRICT}.properties.contentFilters[name=Indirect Attack]": ABSENT}, "CNT-08"),
         breaking({f"{STRICT}.properties.contentFilters[name=Indirect Attack].enabled": False}, "CNT-08"),
-        breaking({f"{STRICT}.properties.contentFilters[name=Indirect Attack].blocking": False}, "CNT-08"),
+        breaking(
+            {
+                f"{STRICT}.properties.contentFilters[name=Indirect Attack].blocking": False,
+                f"{STRICT}.properties.contentFilters[name=Indirect Attack].action": "ANNOTATING",
+            },
+            "CNT-08",
+        ),
     ),
 )
 def indirect_attacks_blocked(facts: Facts) -> Verdict:
@@ -206,7 +236,13 @@ def indirect_attacks_blocked(facts: Facts) -> Verdict:
     remediation="List Protected Material Text and Protected Material Code (source Completion) as enabled and blocking in the policy "
     "that the deployment names, or approve the exception in `protected_material_exceptions`.",
     breaks=(
-        breaking({f"{STRICT}.properties.contentFilters[name=Protected Material Text].blocking": False}, "CNT-08"),
+        breaking(
+            {
+                f"{STRICT}.properties.contentFilters[name=Protected Material Text].blocking": False,
+                f"{STRICT}.properties.contentFilters[name=Protected Material Text].action": "ANNOTATING",
+            },
+            "CNT-08",
+        ),
         breaking({f"{STRICT}.properties.contentFilters[name=Protected Material Code].enabled": False}, "CNT-08"),
         breaking({f"{STRICT}.properties.contentFilters[name=Protected Material Code]": ABSENT}, "CNT-08"),
     ),
