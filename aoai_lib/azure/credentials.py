@@ -82,11 +82,27 @@ def choose(name: str, cloud: Cloud, tenant_id: str = "") -> TokenCredential:
     return _CHOICES[name](cloud, {"tenant_id": tenant_id} if tenant_id else {})
 
 
-_CLAIMS: Final = {"oid": "object_id", "appid": "app_id", "azp": "app_id", "tid": "tenant_id", "upn": "name"}
+def identity_of(client_id: str) -> TokenCredential:
+    """The user-assigned managed identity of that client id, as this machine holds it."""
+    from azure.identity import ManagedIdentityCredential
+
+    return ManagedIdentityCredential(client_id=client_id)
+
+
+_CLAIMS: Final = {
+    "oid": "object_id",
+    "appid": "app_id",
+    "azp": "app_id",
+    "tid": "tenant_id",
+    "upn": "name",
+    "idtyp": "type",
+    "xms_mirid": "managed",
+}
 
 
 def who(token: str) -> dict[str, str]:
-    """Whom an access token names: `object_id`, `app_id`, `tenant_id`, `name`; what it does not tell is left out.
+    """Whom an access token names: `object_id`, `app_id`, `tenant_id`, `name`, `type` (app or user), `managed`
+    (the ARM id of a managed identity); what it does not tell is left out.
 
     The claims are those of Entra's access tokens (Microsoft Learn, "Access token claims reference"). A token that is no
     JSON Web Token tells nothing. Nothing is verified: the service does that, this is only written down.

@@ -14,11 +14,9 @@ import json
 import secrets
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -29,22 +27,20 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import get_bearer_token_provider
 
 from aoai_lib.azure.clouds import Cloud, Standpoint
+from aoai_lib.azure.credentials import who
 from aoai_lib.azure.permission import refuse_writes
+from aoai_lib.azure.recording import PROMPT, identity, instant, keep, marked, marking
 from aoai_lib.azure.standing import StandingBackend
 from aoai_lib.evidence import speech
 from aoai_lib.evidence.redaction import keep_headers, redact_text, redact_url
-from aoai_lib.evidence.store import VANTAGE, Evidence, Exchange
-from aoai_lib.model import Json, PlaybookError, SignInError
+from aoai_lib.evidence.store import Evidence, Exchange
+from aoai_lib.model import Json, PlaybookError
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
 DATED: Final = "2024-10-21"
 """The last stable dated version of the data plane: the other surface beside v1."""
-PREFIX: Final = "x-aoai-"
-BEGAN, PROMPT, PROBE = (f"{PREFIX}{word}" for word in ("began", "prompt", "probe"))
-"""Headers of a line, which no service sent: since when, what the model was told, and which probe asked."""
-
 _SENT_HEADERS: Final = frozenset(
     {
         "accept",
@@ -67,10 +63,6 @@ _MOST_BYTES: Final = 64 << 20
 
 class NotAdmittedError(PlaybookError):
     """The budget for requests was used up before this one, which was not sent."""
-
-
-_marks: ContextVar[Mapping[str, str] | None] = ContextVar("marks", default=None)
-_watched: ContextVar[list[Exchange] | None] = ContextVar("watched", default=None)
 
 
 @dataclass
@@ -115,29 +107,18 @@ class DataPlane:
             base_url=f"{address}/openai/v1/", api_key=self._tokens, http_client=self._http, max_retries=0
         )
 
-    @contextmanager
-    def marked(self, **marks: str) -> Iterator[list[Exchange]]:
-        """The lines that this thread's calls inside the block leave, each with the marks as `x-aoai-…` headers."""
-        lines: list[Exchange] = []
-        named = {f"{PREFIX}{name.replace('_', '-')}": value for name, value in marks.items()}
-        before = _marks.set({VANTAGE: self.vantage, BEGAN: _now(), **named})
-        watched = _watched.set(lines)
-        try:
-            yield lines
-        finally:
-            _marks.reset(before)
-            _watched.reset(watched)
-
     def call(self, domain: str, ask: Callable[[openai.OpenAI], object], **marks: str) -> list[Exchange]:
-        """Call an account; one line for each sending, whatever was answered. What the SDK makes of it is not asked for.
+        """Call an account; one line for each sending, whatever was answered. What the SDK makes of it is not asked for. Where
+        no token can be had, nothing is sent and one line says so.
 
-        Raises `SignInError` where there is no token, and `NotAdmittedError` where nothing could be sent.
+        `marks` name the probe, the account and whatever tells the call from others. Raises `NotAdmittedError` where nothing
+        could be sent.
         """
-        with self.marked(**marks) as lines:
+        with marking(self.vantage, **marks) as lines:
             try:
                 ask(self.client(domain))
             except ClientAuthenticationError as problem:
-                raise SignInError(f"Azure gave no token: {redact_text(problem.message.splitlines()[0])}") from problem
+                self._keep_unsigned(domain, problem)
             except openai.OpenAIError as problem:
                 if isinstance(problem.__cause__, PlaybookError):  # refused at the wire
                     raise problem.__cause__ from problem
@@ -145,15 +126,31 @@ class DataPlane:
                     raise
         return lines
 
+    def _keep_unsigned(self, domain: str, problem: ClientAuthenticationError) -> None:
+        marks, url = marked(), f"https://{domain}.{self.cloud.openai_suffix}/openai"
+        error = redact_text(f"no token: {problem.message.splitlines()[0]}"[:300])
+        line = Exchange(
+            self.evidence.name("POST", identity(marks)), instant(), "POST", url, None, 0, marks, error=error
+        )
+        keep(self.evidence, line)
+
     def try_key(self, domain: str, **marks: str) -> list[Exchange]:
         """Ask an account for its models with a key that was just made up, as nobody's is: the lines that this leaves.
 
         `GET /openai/models`, API version 2024-10-21. The key is in no line.
         """
         url = f"https://{domain}.{self.cloud.openai_suffix}/openai/models?api-version={DATED}"
-        with self.marked(**marks) as lines, suppress(httpx2.TransportError):
+        with marking(self.vantage, **marks) as lines, suppress(httpx2.TransportError):
             self._http.get(url, headers={"api-key": secrets.token_hex(16)})
         return lines
+
+    @property
+    def caller(self) -> dict[str, str]:
+        """Whom the token names that calls are signed with: see `credentials.who`; nobody where there is none."""
+        try:
+            return who(self._tokens())
+        except ClientAuthenticationError:
+            return {}
 
     def close(self) -> None:
         """Give up the connections."""
@@ -225,13 +222,13 @@ class _Wire(httpx2.BaseTransport):
     def _keep(
         self, request: httpx2.Request, started: float, response: httpx2.Response | None = None, error: str = ""
     ) -> None:
-        full, asked, marks = self._plane.text == "full", _json(request), dict(_marks.get() or {})
+        full, asked, marks = self._plane.text == "full", _json(request), marked()
         if prompt := speech.told(asked, full=full):
             marks[PROMPT] = prompt
         content = response.content if response is not None else b""
         line = Exchange(
             id=self._plane.evidence.name(request.method, identity(marks)),
-            time=_now(),
+            time=instant(),
             method=request.method,
             url=redact_url(str(request.url)),
             status=response.status_code if response is not None else None,
@@ -241,20 +238,11 @@ class _Wire(httpx2.BaseTransport):
             sha256=hashlib.sha256(content).hexdigest() if content else "",
             error=redact_text(error),
         )
-        self._plane.evidence.add(line)
-        watched = _watched.get()
-        if watched is not None:
-            watched.append(line)
+        keep(self._plane.evidence, line)
 
     def close(self) -> None:
         """Give up the connections."""
         self._pool.close()
-
-
-def identity(marks: Mapping[str, str]) -> str:
-    """What a line's id is made of: its marks, without the time and what was told."""
-    steps = [value for name, value in sorted(marks.items()) if name.startswith(PREFIX) and name not in (BEGAN, PROMPT)]
-    return f"probe:///{'/'.join(step.strip('/') for step in steps)}"
 
 
 def _read(answer: httpcore2.Response, until: float) -> bytes:
@@ -296,7 +284,3 @@ def _json(request: httpx2.Request) -> Json:
 def _words(problem: BaseException) -> str:
     text: Any = str(problem) or type(problem).__name__
     return f"{type(problem).__name__}: {text}"[:300]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

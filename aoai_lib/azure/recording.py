@@ -1,6 +1,7 @@
 """The recording policy: every request that leaves, each retry of it too, becomes one line of evidence.
 
-It stands next to the transport, so nothing that is sent passes it by, and it redacts before it keeps.
+It stands next to the transport, so nothing that is sent passes it by, and it redacts before it keeps. Lines that belong to a
+probe carry its marks, by which they are found again in a recording.
 """
 
 from __future__ import annotations
@@ -8,23 +9,28 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import HTTPPolicy
 
 from aoai_lib.evidence.redaction import keep_headers, redact, redact_text, redact_url
-from aoai_lib.evidence.store import Evidence, Exchange
+from aoai_lib.evidence.store import VANTAGE, Evidence, Exchange
 from aoai_lib.model import Json
 
 if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest, PipelineResponse
 
+PREFIX: Final = "x-aoai-"
+BEGAN, PROMPT, PROBE = (f"{PREFIX}{word}" for word in ("began", "prompt", "probe"))
+"""Headers of a line that no service sent: since when, what a model was told, and which probe asked."""
+
 _watched: ContextVar[list[Exchange] | None] = ContextVar("watched", default=None)
+_marks: ContextVar[Mapping[str, str] | None] = ContextVar("marks", default=None)
 
 
 @contextmanager
@@ -36,6 +42,42 @@ def watching() -> Iterator[list[Exchange]]:
         yield seen
     finally:
         _watched.reset(token)
+
+
+@contextmanager
+def marking(vantage: str, **marks: str) -> Iterator[list[Exchange]]:
+    """The exchanges made inside the block by this thread, each marked by `x-aoai-…` headers of these names: `probe`, `account` …"""
+    named = {f"{PREFIX}{name.replace('_', '-')}": value for name, value in marks.items()}
+    token = _marks.set({VANTAGE: vantage, BEGAN: instant(), **named})
+    try:
+        with watching() as seen:
+            yield seen
+    finally:
+        _marks.reset(token)
+
+
+def marked() -> dict[str, str]:
+    """The marks of the lines that this thread leaves now."""
+    return dict(_marks.get() or {})
+
+
+def identity(marks: Mapping[str, str]) -> str:
+    """What a marked line's id is made of: its marks, without the time and what was told."""
+    steps = [value for name, value in sorted(marks.items()) if name.startswith(PREFIX) and name not in (BEGAN, PROMPT)]
+    return f"probe:///{'/'.join(step.strip('/') for step in steps)}"
+
+
+def keep(evidence: Evidence, line: Exchange) -> None:
+    """Keep a line, and show it to whoever is watching."""
+    evidence.add(line)
+    seen = _watched.get()
+    if seen is not None:
+        seen.append(line)
+
+
+def instant() -> str:
+    """Now, as lines have it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def kept(content: bytes) -> Json:
@@ -78,19 +120,17 @@ class RecordingPolicy(HTTPPolicy[Any, Any]):
     def _keep(
         self, sent: Any, started: float, status: int | None, headers: dict[str, str], content: bytes, error: str
     ) -> None:
+        marks = marked()
         exchange = Exchange(
-            id=self._evidence.name(sent.method, sent.url),
-            time=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            id=self._evidence.name(sent.method, identity(marks) if marks else sent.url),
+            time=instant(),
             method=sent.method,
             url=redact_url(sent.url),
             status=status,
             duration_ms=round((time.monotonic() - started) * 1000),
-            headers=keep_headers(headers),
+            headers={**keep_headers(headers), **marks},
             body=kept(content),
             sha256=hashlib.sha256(content).hexdigest() if status is not None else "",
             error=redact_text(error),
         )
-        self._evidence.add(exchange)
-        seen = _watched.get()
-        if seen is not None:
-            seen.append(exchange)
+        keep(self._evidence, exchange)
