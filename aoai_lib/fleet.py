@@ -219,7 +219,7 @@ def _merged(task: Task, evidence: Evidence) -> set[Path]:
 
 
 def _about(task: Task, run: Run, document: dict[str, Any], problems: list[str], now: str) -> dict[str, Json]:
-    """`run.json`: who, when, with what, and what could not be read."""
+    """`run.json`: who, when, with what, what probes spent (null where none were sent), and what could not be read."""
     unread = [
         {
             "source": each.source,
@@ -248,6 +248,7 @@ def _about(task: Task, run: Run, document: dict[str, Any], problems: list[str], 
         "catalogue_version": controls.catalogue_version(),
         "python": platform.python_version(),
         "counts": document["counts"],
+        "probes": run.snapshot.reading("probes", "/").value,
         "not_read": unread,
         "problems": problems,
     }

@@ -23,6 +23,8 @@ from aoai_lib.report import callers, checklist, figures, matrices, observed, ove
 from aoai_lib.report.table import Table, Tables
 
 if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
     from aoai_lib.azure.replay import Recording
     from aoai_lib.collect.snapshot import Progress
     from aoai_lib.evidence.store import Evidence, Exchange
@@ -226,32 +228,37 @@ def collect(
     brought: Sequence[Exchange] = (),
     progress: Progress | None = None,
 ) -> Snapshot:
-    """Read a tenant. With a recording nothing is sent. `brought` are lines of observations from elsewhere.
-
-    Raises `InputError`, `SignInError`.
+    """Read a tenant, and probe it where the parameters say so. With a recording nothing is sent. `brought` are lines of
+    observations from elsewhere. Raises `InputError`, `SignInError`.
     """
     from aoai_lib.azure import clouds, credentials
     from aoai_lib.azure.clients import Azure
     from aoai_lib.collect.snapshot import Collector
 
     days = parameters.evidence_days
+    credential: TokenCredential = credentials.NoCredential()
     if recording is not None:
         cloud = clouds.find("public" if parameters.cloud == "lab" else parameters.cloud)
-        azure = Azure(cloud, credentials.NoCredential(), evidence, recording=recording, evidence_days=days)
     else:
         cloud = clouds.find(parameters.cloud)
         credential = credentials.choose(parameters.credential, cloud, parameters.tenant_id)
-        azure = Azure(cloud, credential, evidence, evidence_days=days)
+    azure = Azure(cloud, credential, evidence, recording=recording, evidence_days=days)
     try:
         collector = Collector(azure, parameters, progress) if progress else Collector(azure, parameters)
         snapshot = collector.collect(reads)
+        if "network" in reads and (parameters.vantage or brought or recording):
+            from aoai_lib.probe import reachability
+
+            snapshot = reachability.observed(
+                snapshot, cloud, parameters.vantage, evidence, recording, brought, progress
+            )
+        if parameters.active_probes or recording:
+            from aoai_lib.probe import active
+
+            snapshot = active.probed(snapshot, parameters, reads, cloud, credential, evidence, recording, progress)
+        return snapshot
     finally:
         azure.close()
-    if "network" not in reads or not (parameters.vantage or brought or recording):
-        return snapshot
-    from aoai_lib.probe import reachability
-
-    return reachability.observed(snapshot, cloud, parameters.vantage, evidence, recording, brought, progress)
 
 
 def open(notebook: str, values: Mapping[str, Json]) -> Run:  # noqa: A001 - run.open reads as what it does

@@ -41,19 +41,26 @@ def meaning(vantage: str) -> str:
 
 def line_of(record: Mapping[str, Json]) -> Exchange | None:
     """The line of an observation in a record of a file; None for anything else."""
+    line = marked_line(record)
+    named = line is not None and HOST.fullmatch(line.headers.get(NAME, "")) and line.method in METHODS
+    return line if named else None
+
+
+def marked_line(record: Mapping[str, Json], longest: int = _LONGEST_TEXT) -> Exchange | None:
+    """The line in a record that says from where and since when it was seen; None for anything else. Redacted; its headers and
+    its error are cut to `longest` characters."""
     headers, status = record.get("headers"), record.get("status")
     if not isinstance(headers, dict) or not all(isinstance(each, str) for each in (*headers, *headers.values())):
         return None
-    marked = LABEL.fullmatch(headers.get(VANTAGE, "")) and HOST.fullmatch(headers.get(NAME, ""))
-    if not marked or not INSTANT.fullmatch(headers.get(BEGAN, "")) or record.get("method") not in METHODS:
+    if not LABEL.fullmatch(headers.get(VANTAGE, "")) or not INSTANT.fullmatch(headers.get(BEGAN, "")):
         return None
     if not (status is None or (isinstance(status, int) and not isinstance(status, bool))):
         return None
     given = {name: record.get(name, form()) for name, form in _FORMS.items()}
     if not all(isinstance(given[name], form) for name, form in _FORMS.items()):
         return None
-    given["headers"] = {name: redact_text(value[:_LONGEST_TEXT]) for name, value in headers.items()}
-    given["error"] = redact_text(given["error"][:_LONGEST_TEXT])
+    given["headers"] = {name: redact_text(value[:longest]) for name, value in headers.items()}
+    given["error"] = redact_text(given["error"][:longest])
     try:
         return Exchange(**given, status=status, body=redact(record.get("body")))
     except RecursionError:
@@ -134,7 +141,7 @@ def _records(answer: Json) -> list[dict[str, Json]]:
 def _reached(address: str, steps: Mapping[str, Exchange]) -> dict[str, Json]:
     tcp, tls, get = (steps.get(method) for method in METHODS[1:])
     certificate = tls.body if tls is not None and isinstance(tls.body, dict) else {}
-    code, message = _error_of(get.body if get is not None else None)
+    code, message = error_of(get.body if get is not None else None)
     return {
         "address": address,
         "tcp": {"connected": tcp is not None and not tcp.error, "error": tcp.error if tcp else "not tried"},
@@ -152,8 +159,8 @@ def _reached(address: str, steps: Mapping[str, Exchange]) -> dict[str, Json]:
     }
 
 
-def _error_of(body: Json) -> tuple[str, str]:
-    """Code and message of an error, nested, flat, or plain text; shortened."""
+def error_of(body: Json) -> tuple[str, str]:
+    """Code and message of an error, nested, flat, or plain text; shortened, "" for what an answer does not say."""
     if isinstance(body, str):
         return "", body[:_LONGEST_TEXT]
     held = body.get("error", body) if isinstance(body, dict) else None

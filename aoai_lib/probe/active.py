@@ -1,0 +1,63 @@
+"""All active probes of a run, or in place of them what a recording holds; and the readings that either gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from aoai_lib.azure.clouds import Cloud
+from aoai_lib.azure.replay import Recording
+from aoai_lib.evidence.store import Evidence, Exchange
+from aoai_lib.model import Json, Reading, Snapshot, State
+from aoai_lib.parameters import Parameters
+from aoai_lib.probe import identity
+from aoai_lib.probe.budget import Budget
+from aoai_lib.probe.stage import opened, recorded
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+COUNTED: Final = "probes"
+"""The source of the one reading, of scope `/`, that says what was sent: `requests`, `tokens`, and calls `left_out`."""
+
+Progress = Callable[[str, int, int], None]
+
+
+def probed(
+    snapshot: Snapshot,
+    parameters: Parameters,
+    reads: Collection[str],
+    cloud: Cloud,
+    credential: TokenCredential,
+    evidence: Evidence,
+    recording: Recording | None = None,
+    progress: Progress | None = None,
+) -> Snapshot:
+    """The snapshot with what was tried. Nothing is sent with a recording, nor unless `active_probes` is on."""
+    if recording is not None:
+        lines = recorded(recording, snapshot, parameters, evidence)
+        return _with(snapshot, lines, parameters, None)
+    if not parameters.active_probes or "identity" not in reads:
+        return snapshot
+    budget = Budget(parameters.probes.requests, parameters.probes.tokens)
+    if progress is not None:
+        requests, tokens = identity.planned(snapshot)
+        most = f"{min(requests, parameters.probes.requests)} requests, {min(tokens, parameters.probes.tokens)} tokens"
+        progress(f"probes (at most {most})", 0, 1)
+    stage = opened(parameters, cloud, credential, evidence, budget)
+    if stage is None:
+        return snapshot
+    try:
+        lines = identity.probe(stage, snapshot)
+    finally:
+        stage.close()
+    lines += identity.attempt(parameters, cloud, snapshot, evidence)
+    return _with(snapshot, lines, parameters, budget.counted)
+
+
+def _with(snapshot: Snapshot, lines: list[Exchange], parameters: Parameters, counted: Json) -> Snapshot:
+    found = identity.readings(lines, parameters)
+    if counted is not None:
+        found[COUNTED, "/"] = Reading(COUNTED, "/", State.COLLECTED, counted, call="active probes")
+    return replace(snapshot, readings={**snapshot.readings, **found})
