@@ -18,22 +18,22 @@ def lab() -> Iterator[Lab]:
         yield served
 
 
-def _alone(tenant: str) -> Snapshot:
+def _alone(tenant: str, **changes: object) -> Snapshot:
     """A tenant read from a lab of its own: what was asked before, and who was refused, is in the lab's logs."""
     with Lab(load_worlds([tenant])) as served:
-        return collect(served, tenant)
+        return collect(served, tenant, **changes)
 
 
 @pytest.fixture(scope="session")
 def hardened() -> Snapshot:
-    """The hardened sample that every control's breaks start from."""
-    return _alone("hardened")
+    """The hardened sample that every control's breaks start from, probed too: without probes some controls can't be judged."""
+    return _alone("hardened", active_probes=True)
 
 
 @pytest.fixture(scope="session")
 def exposed() -> Snapshot:
-    """The tenant in which everything is open."""
-    return _alone("exposed")
+    """The tenant in which everything is open, probed too."""
+    return _alone("exposed", active_probes=True)
 
 
 @pytest.fixture(scope="session")

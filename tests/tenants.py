@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TENANTS = ("hardened", "exposed", "mixed")
 
 
-def collect(lab: Lab, tenant: str, evidence: Evidence | None = None) -> Snapshot:
-    """Everything about a tenant of the lab, through the real SDKs."""
+def collect(lab: Lab, tenant: str, evidence: Evidence | None = None, **changes: object) -> Snapshot:
+    """Everything about a tenant of the lab, through the real SDKs; `changes` are of its parameters."""
+    parameters = load(ROOT / "parameters" / f"{tenant}.yaml").model_copy(update=changes)
     with environment(lab.environment(tenant)):
-        return run.collect(load(ROOT / "parameters" / f"{tenant}.yaml"), run.EVERYTHING, evidence or Evidence())
+        return run.collect(parameters, run.EVERYTHING, evidence or Evidence())

@@ -39,6 +39,7 @@ EXPOSED: dict[str, tuple[set[str], set[str], set[str], set[str]]] = {
     "NET-17": ({SHOP, SEARCH}, set(), set(), {LEGACY}),  # legacy has no name of its own that could be tried
     "NET-18": ({SHOP, SEARCH}, set(), set(), {LEGACY}),
     "IAM-01": (ACCOUNTS, set(), set(), set()),
+    "IAM-02": ({SHOP, SEARCH}, set(), set(), {LEGACY}),  # legacy has no name of its own that could be called
     "IAM-03": ({SEARCH}, set(), set(), {SHOP, LEGACY}),  # those two log no calls to a workspace
     "IAM-04": (ACCOUNTS, set(), set(), set()),
     "IAM-05": (ACCOUNTS, set(), set(), set()),
@@ -50,6 +51,7 @@ EXPOSED: dict[str, tuple[set[str], set[str], set[str], set[str]]] = {
     "IAM-11": ({SHOP, LEGACY}, {SEARCH}, set(), set()),
     "IAM-12": (set(), ACCOUNTS, set(), set()),  # a built-in role: Microsoft keeps it right
     "IAM-13": (ACCOUNTS, set(), set(), set()),
+    "IAM-14": (set(), {SHOP, SEARCH}, set(), {LEGACY}),  # its assessor is OpenAI User in the whole subscription
     "IAM-15": (SUBSCRIPTION, set(), set(), set()),  # refused calls of shop and legacy go nowhere
     "CNT-01": ({"gpt-4o", "images", "embed", "old-chat"}, {"search-chat"}, {"voice"}, {"assistant"}),
     "CNT-02": ({"gpt-4o", "images", "old-chat"}, {"search-chat"}, {"voice", "embed"}, {"assistant"}),

@@ -15,6 +15,7 @@ from aoai_lib.controls.identity_holders import (
     role,
     several,
 )
+from aoai_lib.controls.identity_observed import attempted
 from aoai_lib.controls.identity_search import complete, counted
 from aoai_lib.effective_access.capabilities import OPENAI_USER, WRITE_DEPLOYMENTS
 from aoai_lib.effective_access.records import Assignment
@@ -105,14 +106,18 @@ def openai_user_cannot_deploy(facts: Facts) -> Verdict:
     """Workloads are given this role in the belief that it only calls models, and built-in roles change over time.
 
     Judged by the role's definition as the service answers it at the time of the run: whether its actions, less its
-    notActions, hold `deployments/write`. This is what the definition says; a refused attempt is not part of it.
+    notActions, hold `deployments/write`. Where an identity that holds only this role was given to probe with, one deployment
+    of a model that does not exist was tried too: that is refused with 403 `AuthorizationFailed`, or the question is open
+    again, or it was accepted and the control fails.
     """
     found = role(facts, OPENAI_USER)
     found.origin.view(facts).get("properties.permissions")
     actions = found.held(WRITE_DEPLOYMENTS)
     if actions:
         return fails(f"The role “{found.name}” now holds “{actions[0]}”: everybody who has it can deploy models.")
-    return passes(f"The role “{found.name}”, as defined now, holds no action that creates or changes a deployment.")
+    return attempted(
+        facts, f"The role “{found.name}”, as defined now, holds no action that creates or changes a deployment"
+    )
 
 
 @control(

@@ -11,7 +11,7 @@ from aoai_lib.facts import Facts, View
 from aoai_lib.frameworks import ai_rmf, atlas, mcsb, nist80053
 from aoai_lib.model import Kind, Severity
 
-_NETWORK_REFUSAL: Final = re.compile(
+NETWORK_REFUSAL: Final = re.compile(
     r"(?i)virtual network|firewall|public (network )?access|private endpoint|security perimeter"
 )
 """In the message of a 403 by which the service refuses a network: “Access denied due to Virtual Network/Firewall rules.”,
@@ -70,7 +70,7 @@ def _answer(reached: View) -> tuple[str, str]:
         return "open", f"{address} gave no HTTP answer ({reached.text('http.error')})"
     message = reached.text("http.message")
     said = f"{address} answered {status:g}" + (f" “{message}”" if message else "")
-    if status == 403 and _NETWORK_REFUSAL.search(message):
+    if status == 403 and NETWORK_REFUSAL.search(message):
         return "refused", said
     return ("answered" if status == 401 or 200 <= status < 300 else "open"), said
 
