@@ -21,15 +21,17 @@ from aoai_lib.guardrails.filters import (
 from aoai_lib.guardrails.policies import Guardrail, shortfall
 from aoai_lib.model import ABSENT, Kind, Severity
 
-_REQUIRED: Final[tuple[Place, ...]] = (
+REQUIRED: Final[tuple[Place, ...]] = (
     *((about, direction) for direction in Direction for about in HARMS),
     (JAILBREAK, Direction.PROMPT),
     (INDIRECT_ATTACK, Direction.PROMPT),
 )
-_PROTECTED: Final[tuple[Place, ...]] = (
+"""Where every policy must block."""
+PROTECTED: Final[tuple[Place, ...]] = (
     (PROTECTED_TEXT, Direction.COMPLETION),
     (PROTECTED_CODE, Direction.COMPLETION),
 )
+"""Where it must too, unless its deployments are excepted."""
 
 
 @control(
@@ -109,9 +111,7 @@ def no_weaker_policy(facts: Facts) -> Verdict:
 def _lacking(facts: Facts, guardrail: Guardrail) -> tuple[list[str], list[str]]:
     """Where a policy is weaker than required, and where that can't be known."""
     excepted = _only_excepted_name(facts, guardrail.name)
-    found = shortfall(
-        guardrail, _REQUIRED if excepted else (*_REQUIRED, *_PROTECTED), facts.requirements.filter_threshold
-    )
+    found = shortfall(guardrail, REQUIRED if excepted else (*REQUIRED, *PROTECTED), facts.requirements.filter_threshold)
     weak, unknown = list(found.weak), list(found.unknown)
     if guardrail.deferred is None:
         unknown.append(f"the mode “{guardrail.mode}” is not documented")

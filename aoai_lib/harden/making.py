@@ -108,23 +108,26 @@ Planner = Callable[[Site, Finding], Iterator[Step]]
 @dataclass(frozen=True, slots=True)
 class Remedy:
     """How a control is mended. Steps of the controls in `after` come first; those in `needs`, for the same account, must
-    have come about besides."""
+    have come about besides. With `unassessed` it is also asked where the control could not be judged."""
 
     control: str
     after: tuple[str, ...]
     needs: tuple[str, ...]
+    unassessed: bool
     plan: Planner
 
 
 _declared: Final[dict[str, Remedy]] = {}
 
 
-def mends(control: str, *, after: tuple[str, ...] = (), needs: tuple[str, ...] = ()) -> Callable[[Planner], Planner]:
+def mends(
+    control: str, *, after: tuple[str, ...] = (), needs: tuple[str, ...] = (), unassessed: bool = False
+) -> Callable[[Planner], Planner]:
     """Declare how a control is mended. The function yields steps made by `Site.patch`, `Site.put` and `Site.delete`; each
     needs those before it, unless `after` names others. It raises `CannotPlanError` where a person must act or decide first."""
 
     def declare(planner: Planner) -> Planner:
-        _declared[control] = Remedy(control, (*after, *needs), needs, planner)
+        _declared[control] = Remedy(control, (*after, *needs), needs, unassessed, planner)
         return planner
 
     return declare
@@ -156,10 +159,12 @@ def make(parameters: Parameters, snapshot: Snapshot, findings: Iterable[Finding]
     if unknown := [each for each in only if each not in {control.id for control in catalogue()}]:
         raise InputError(f"There is no control “{unknown[0]}”: `aoai controls` lists them.")
     site = Site(snapshot, parameters.hardening)
-    failed = [each for each in findings if each.status is Status.FAIL and (not only or each.control in only)]
+    asked = [each for each in findings if not only or each.control in only]
+    failed = [each for each in asked if each.status is Status.FAIL]
     left = list[Unplanned]()
     for remedy in remedies():
-        for finding in (each for each in failed if each.control == remedy.control):
+        open_too = [each for each in asked if remedy.unassessed and each.status is Status.NOT_ASSESSED]
+        for finding in (each for each in (*failed, *open_too) if each.control == remedy.control):
             if reason := _not_planned(site, remedy, finding, parameters):
                 left.append(Unplanned(control=finding.control, subject=finding.subject.id, reason=reason))
     known = {remedy.control for remedy in remedies()}

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from aoai_lib.model import InputError, Json, Requirements
 from aoai_lib.parameters.tenant import Parameters
-from aoai_lib.parameters.wishes import ACCOUNT, CONTROL, GUID, LABEL, Hardening, Probes, Waiver
+from aoai_lib.parameters.wishes import ACCOUNT, CONTROL, GUID, LABEL, POLICY, Hardening, Probes, Waiver
 from aoai_lib.secret_shapes import kind_of, names_a_secret
 from aoai_lib.strict_yaml import DEPTH_LIMIT, Document, Location, parse_text, read_text, shown
 
@@ -34,10 +34,12 @@ _WANTED_BY_PATTERN: Final[Mapping[str, str]] = {
     LABEL: _LABEL_WANTED,
     f"^$|{LABEL}": f"{_LABEL_WANTED} (inside, peered, on_premises, outside or a label of your own)",
     ACCOUNT: "must be an account's name, a pattern with * and ?, or an account's full ARM id",
+    POLICY: "must be 1 to 64 letters, digits, dots, dashes or underscores, and begin with a letter or digit",
     CONTROL: "must be the id of a control, as in NET-01",
 }
 _WANTED: Final[Mapping[str, str]] = {
     "bool_type": "must be true or false",
+    "dict_type": 'must hold "name: value" lines of its own',
     "date_type": "must be a day, as in 2027-01-31",
     "greater_than_equal": "must be {ge} or more",
     "int_from_float": "must be a whole number",

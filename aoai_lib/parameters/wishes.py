@@ -13,6 +13,7 @@ from aoai_lib.model import Json, Text
 GUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 LABEL: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$"
 ACCOUNT: Final = r"^([A-Za-z0-9*?][A-Za-z0-9*?._-]{0,63}|/[^\s]+)$"
+POLICY: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 CONTROL: Final = r"^[A-Z]{2,8}-[0-9]{2,3}$"
 
 
@@ -63,6 +64,19 @@ class Hardening(BaseModel):
         default=[],
         description="Object ids of the workloads (managed identities, service principals) that call the accounts: each gets "
         "Cognitive Services OpenAI User before keys are switched off, IAM-01.",
+    )
+    filter_policy: str = Field(
+        default="aoai-playbook-strict",
+        pattern=POLICY,
+        description="Name of the content-filter policy that is made where a deployment names none of the account's own: CNT-01.",
+    )
+    blocklists: dict[Text, list[Text]] = Field(
+        default={}, description="Entries of required blocklists that don't exist yet, by the list's name: CNT-07."
+    )
+    canary: bool = Field(
+        default=False,
+        description="Whether a blocklist with one meaningless term may be bound to the policies, so that a probe can prove "
+        "that filtering works: CNT-13.",
     )
 
 
