@@ -35,6 +35,16 @@ def http(status: int, body: bytes, kind: str = "application/json") -> bytes:
     return head.encode() + body
 
 
+def _received(line: ssl.SSLSocket) -> bytes:
+    """A request with its body: whoever hangs up on a body that is still coming may take its own answer with it."""
+    got = line.recv(4096)
+    head, _, body = got.partition(b"\r\n\r\n")
+    wanted = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
+    while len(body) < wanted and (more := line.recv(4096)):
+        got, body = got + more, body + more
+    return got
+
+
 class Stand:
     """`zone` maps (name, type) to an rcode or to records; a name that is not in it does not exist, and None is silence."""
 
@@ -148,7 +158,7 @@ class Stand:
                     self._respond(secured)
 
     def _respond(self, secured: ssl.SSLSocket) -> None:
-        self.requests.append(secured.recv(4096))
+        self.requests.append(_received(secured))
         if not self.pause:
             secured.sendall(self.reply)
             return

@@ -163,8 +163,12 @@ class _Wire(httpx2.BaseTransport):
     def __init__(self, plane: DataPlane) -> None:
         self._plane = plane
         self._agent = f"aoai-playbook/{version('aoai-playbook')}"
-        self._pool = httpcore2.ConnectionPool(
-            ssl_context=ssl.create_default_context(), network_backend=StandingBackend(plane.standpoint)
+        self._pool = (
+            httpcore2.ConnectionPool(  # every call connects anew: what a kept connection does is no observation
+                ssl_context=ssl.create_default_context(),
+                max_keepalive_connections=0,
+                network_backend=StandingBackend(plane.standpoint),
+            )
         )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
