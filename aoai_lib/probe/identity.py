@@ -24,7 +24,7 @@ from aoai_lib.azure.clouds import Cloud
 from aoai_lib.azure.inference import DATED, NotAdmittedError
 from aoai_lib.azure.recording import BEGAN, PREFIX, PROBE, marking
 from aoai_lib.azure.writing import CallError, PlannedWrite, PlannedWritesPolicy, UnfinishedOperationError
-from aoai_lib.effective_access.capabilities import OPENAI_USER
+from aoai_lib.effective_access.capabilities import OPENAI_USER, WRITE_DEPLOYMENTS
 from aoai_lib.effective_access.register import ACTIVE, UNKNOWN, Register
 from aoai_lib.evidence import speech
 from aoai_lib.evidence.store import VANTAGE, Evidence, Exchange
@@ -48,8 +48,6 @@ _DEPLOYMENT, _CALLER, _TYPE, _MANAGED = (
 )
 _ATTEMPTED: Final = f"{PREFIX}attempted"
 _VERSION: Final = "2025-09-01"
-
-Progress = Callable[[str, int, int], None]
 
 
 def planned(snapshot: Snapshot) -> tuple[int, int]:
@@ -139,19 +137,17 @@ def attempt(parameters: Parameters, cloud: Cloud, snapshot: Snapshot, evidence: 
 
 
 def _holds_only_openai_user(snapshot: Snapshot, account: str, identity: str) -> bool:
-    """By the role assignments that were read, groups that were opened included. What was not read makes it false."""
+    """Whether OpenAI User is the only role that the identity is given itself, and no group that may deploy has it as a member.
+    What was not read makes it false."""
     register = Register(snapshot, account.split("/")[2])
     try:
-        held = [
-            each
-            for assignment in register.reaching(account, ACTIVE)
-            if assignment.role != OPENAI_USER or not assignment.is_group
-            for each in register.through(assignment)
-            if each.principal.lower() == identity
-        ]
+        reaching = list(register.reaching(account, ACTIVE))
+        own = {each.role for each in reaching if each.principal.lower() == identity}
+        groups = [each for each in reaching if each.is_group and register.held(each, WRITE_DEPLOYMENTS)]
+        through = [each for group in groups for each in register.through(group) if each.principal.lower() == identity]
     except UNKNOWN:
         return False
-    return bool(held) and all(each.role == OPENAI_USER for each in held)
+    return own == {OPENAI_USER} and not through
 
 
 def _try_deployment(azure: Azure, account: str, identity: str, vantage: str) -> list[Exchange]:
