@@ -14,7 +14,9 @@ def handle(
 ) -> Json | None:
     """Answer a sign-in or metadata request; None when the path is something else. Raises SignInError."""
     if path == "/msi/token":
-        return issuer.managed_identity(headers.get("x-identity-header", ""), options.get("resource", ""))
+        return issuer.managed_identity(
+            headers.get("x-identity-header", ""), options.get("resource", ""), options.get("client_id", "")
+        )
     if path == "/metadata/endpoints":
         return _cloud(issuer.own_url)
     parts = path.strip("/").split("/")

@@ -52,14 +52,22 @@ class Issuer:
         key = (tenant.world.tenant_id, principal.id)
         return self._secrets.setdefault(key, secrets.token_hex(24))
 
-    def managed_identity(self, header: str, resource: str) -> dict[str, Any]:
-        """Answer the managed identity endpoint of App Service (api-version 2019-08-01)."""
+    def managed_identity(self, header: str, resource: str, client_id: str = "") -> dict[str, Any]:
+        """Answer the managed identity endpoint of App Service (api-version 2019-08-01).
+
+        The machine holds every workload identity of its tenant: ``client_id`` names another than the header's.
+        """
         holder = self._holder(header)
         if holder is None:
             raise SignInError(403, {"statusCode": 403, "message": "X-IDENTITY-HEADER is missing or wrong."})
         if not resource:
             raise SignInError(400, {"statusCode": 400, "message": "The parameter 'resource' is missing."})
         tenant, principal = holder
+        if client_id:
+            found = [each for each in tenant.world.principals if each.app_id == client_id]
+            if not found:
+                raise SignInError(400, {"statusCode": 400, "message": "No managed identity has this client id."})
+            principal = found[0]
         expires = int(time.time()) + self.lifetime
         return {
             "access_token": self.mint(tenant, principal, resource, expires),
