@@ -9,20 +9,25 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import builders
 import pytest
 import requests
 from hardening import carry_out, folder_of, own_lab, parameters, plan, resources, written
+from identity_samples import assignment, tenant
 
 from aoai_lib.effective_access.capabilities import CAPABILITIES, WRITE_DEPLOYMENTS, WRITE_POLICIES
 from aoai_lib.effective_access.register import ACTIVE, register_of
 from aoai_lib.evidence.store import Evidence
+from aoai_lib.fleet import environment
 from aoai_lib.harden import session
 from aoai_lib.harden.plan import Plan, Step
+from aoai_lib.harden.remedies.holders import own_hand
 from aoai_lib.lab.server import Lab
 from aoai_lib.model import Status
 from aoai_lib.parameters import Parameters
 
 BACKEND = "1b62d8f3-6e1f-4c8b-9b21-7a4f1dae2e03"
+OPERATOR = "1b62d8f3-6e1f-4c8b-9b21-7a4f1dae2e02"
 DELETED = "9e8d7c6b-5a49-4838-8271-605f4e3d2c1b"
 SUBSCRIPTION = "/subscriptions/2e9a6b71-04cd-4f8e-a1b3-5c6d7e8f9003"
 SHOP = f"{SUBSCRIPTION}/resourceGroups/rg-shop/providers/Microsoft.CognitiveServices/accounts/aoai-brightcart-shop"
@@ -147,8 +152,8 @@ def test_a_person_can_say_by_name_that_a_holder_knows(tmp_path: Path) -> None:
         asked = parameters("exposed")
         planned = plan(asked, "IAM-05")
         (removal,) = (each for each in steps(planned, "IAM-05", "DELETE") if not each.after)
-        (check,) = removal.checks
-        assert check.name == "holder-informed"
+        own, check = removal.checks
+        assert (own.name, check.name) == ("own-hand", "holder-informed")
         assert carry_out(asked, planned, tmp_path / "a")[removal.title] == "stopped"
         assert carry_out(asked, planned, tmp_path / "b", [check.label])[removal.title] == "done"
         assert removal.request.path not in assignments(lab, BACKEND)
@@ -239,13 +244,54 @@ def test_an_approved_admin_keeps_what_he_holds(control: str) -> None:
 
 def test_the_hand_that_writes_takes_nothing_from_itself() -> None:
     with own_lab("exposed") as lab:
-        operator = "1b62d8f3-6e1f-4c8b-9b21-7a4f1dae2e02"
-        own = grant(lab, SHOP, OPENAI_CONTRIBUTOR, operator)
+        own = grant(lab, SHOP, OPENAI_CONTRIBUTOR, OPERATOR)
         given = parameters("exposed")
         strict = given.requirements.model_copy(update={"approved_admins": []})
         planned = plan(given.model_copy(update={"requirements": strict}), "IAM-05", "IAM-07")
         assert own not in {each.request.path for each in planned.steps}
         assert "takes nothing from its own hand" in " ".join(each.reason for each in planned.unplanned)
+
+
+def test_who_carries_out_is_asked_again_for_it_may_be_another_than_who_planned(tmp_path: Path) -> None:
+    """The assessor plans; the operator, whose role it is, carries out, with every other check accepted."""
+    with own_lab("exposed", "assessor") as lab:
+        own = grant(lab, SHOP, OPENAI_CONTRIBUTOR, OPERATOR)
+        given = parameters("exposed")
+        strict = given.requirements.model_copy(update={"approved_admins": []})
+        asked = given.model_copy(update={"requirements": strict})
+        planned = plan(asked, "IAM-07", "IAM-05")
+        (removal,) = (each for each in planned.steps if each.request.path == own)
+        accepted = [each.label for each in removal.checks if each.name != "own-hand"]
+        with environment(lab.environment("exposed", "operator")):
+            alone = planned.model_copy(update={"steps": (removal,)})
+            outcome = session.carry_out(asked, alone, tmp_path, accepted)
+        (held,) = outcome.results
+        assert held.became.value == "stopped"
+        assert "may not be able to take this back" in held.sentence
+        assert own in assignments(lab, OPERATOR)
+
+
+class TestOwnHand:
+    """Whose role a plan may take: never one that whoever runs it may hold, itself or in a group."""
+
+    OTHERS = "9e8d7c6b-0000-4000-8000-0000000000aa"
+
+    def reason(self, caller: dict[str, str], principal: str, kind: str) -> str:
+        sample = replace(tenant(assignment(OPENAI_CONTRIBUTOR, principal, kind)), caller=caller)
+        (held,) = (
+            each for group in register_of(sample, builders.SUBSCRIPTION).given(ACTIVE).values() for each in group
+        )
+        return own_hand(sample, builders.SUBSCRIPTION, held)
+
+    def test_its_own_and_in_any_case_of_letters(self) -> None:
+        assert self.reason({"object_id": BACKEND.upper()}, BACKEND, "ServicePrincipal")
+        assert self.reason({"object_id": self.OTHERS}, BACKEND, "ServicePrincipal") == ""
+
+    def test_a_group_that_was_not_opened_may_hold_it(self) -> None:
+        assert "is not known" in self.reason({"object_id": self.OTHERS}, BACKEND, "Group")
+
+    def test_nobody_knows_who_runs_it(self) -> None:
+        assert self.reason({}, BACKEND, "User") == "who runs this is not known"
 
 
 def test_26_the_same_grant_under_another_name_is_no_failure(tmp_path: Path) -> None:

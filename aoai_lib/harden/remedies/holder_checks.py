@@ -11,7 +11,7 @@ from aoai_lib.effective_access.records import Assignment
 from aoai_lib.effective_access.register import ACTIVE, UNKNOWN, register_of
 from aoai_lib.facts import NotCollectedError
 from aoai_lib.harden.preflight import Answer, preflight
-from aoai_lib.harden.remedies.holders import accounts_under
+from aoai_lib.harden.remedies.holders import accounts_under, own_hand
 from aoai_lib.model import Reading, Snapshot, State
 from aoai_lib.private_link import name_of, subscription_of
 
@@ -43,6 +43,18 @@ def calls_with_the_narrow_role(snapshot: Snapshot, arm_id: str) -> Answer:
             False, f"“{wide.principal}” was not seen calling, so nobody knows whether the narrow role is enough."
         )
     return Answer(True, f"“{wide.principal}” called successfully since it has the narrow role.", listed)
+
+
+@preflight("own-hand", "Does whoever carries this out keep the roles that take it back?", ("identity",))
+def takes_nothing_from_itself(snapshot: Snapshot, arm_id: str) -> Answer:
+    """Asked again when it is carried out: another identity may do that than the one that planned."""
+    try:
+        held = _assignment(snapshot, arm_id)
+    except UNKNOWN as problem:
+        return Answer(False, f"Whether who runs this holds the role is not known: {problem}")
+    if reason := own_hand(snapshot, subscription_of(arm_id), held):
+        return Answer(False, f"Of the role of “{held.principal}”: {reason}, so it may not be able to take this back.")
+    return Answer(True, f"Who runs this holds nothing by the role of “{held.principal}”.")
 
 
 @preflight("holder-informed", "Do those who lose the role know, and can they do without it?", _READS)

@@ -15,7 +15,7 @@ from aoai_lib.controls.identity_holders import approved, who
 from aoai_lib.controls.identity_roles import WORKLOADS
 from aoai_lib.effective_access.capabilities import CALL_MODELS, WRITE_DEPLOYMENTS
 from aoai_lib.effective_access.records import Assignment, chain, is_above, normal
-from aoai_lib.effective_access.register import ACTIVE
+from aoai_lib.effective_access.register import ACTIVE, UNKNOWN, register_of
 from aoai_lib.harden.making import CannotPlanError, Site, mends
 from aoai_lib.harden.plan import Check, Step
 from aoai_lib.harden.remedies.grants import AUTHORIZATION, STAMPS, let_call, let_deploy, register
@@ -112,12 +112,24 @@ def _kept(site: Site, finding: Finding, holder: _Holder) -> str:
     held = f"{holder.who} holds “{holder.role}” on “{holder.where}”"
     if holder.is_gone:
         return ""
-    if assignment.principal == site.snapshot.caller.get("object_id", "").lower():
-        return f"{held} and is who reads this: a plan takes nothing from its own hand."
+    if reason := own_hand(site.snapshot, finding.subject.subscription, assignment):
+        return f"{held}, and {reason}: a plan takes nothing from its own hand."
     if assignment.principal in approved(site.snapshot.requirements.approved_admins):
         return f"{held} and is approved: make it eligible in Privileged Identity Management instead."
     how, ends = register(site, finding.subject.account).holding(assignment)
     return f"{held} until {ends[:10]} ({how.value}): end it in Privileged Identity Management." if ends else ""
+
+
+def own_hand(snapshot: Snapshot, subscription: str, assignment: Assignment) -> str:
+    """Why whoever runs this may hold a role by that assignment, itself or in a group; "" where it does not."""
+    own = snapshot.caller.get("object_id", "").lower()
+    if not own:
+        return "who runs this is not known"
+    try:
+        given = any(each.principal == own for each in register_of(snapshot, subscription).through(assignment))
+    except UNKNOWN as problem:
+        return f"whether who runs this is in it is not known ({str(problem).rstrip('.')})"
+    return "who runs this holds a role by it" if given else ""
 
 
 def _is_wide(finding: Finding, holder: _Holder) -> bool:
@@ -165,7 +177,11 @@ def _removal(site: Site, finding: Finding, holder: _Holder, after: tuple[str, ..
     else:
         rest = "" if "/providers/" in holder.assignment.scope else " and everything else in the resource group"
         effect = f"{holder.who} loses what the role gives on {_names(holder)}{rest}."
-        names = [*(["verified-call"] if holder.calls else []), *([] if _only_calls(holder) else ["holder-informed"])]
+        names = [
+            "own-hand",
+            *(["verified-call"] if holder.calls else []),
+            *([] if _only_calls(holder) else ["holder-informed"]),
+        ]
         about = {"checks": tuple(Check(name=each, about=holder.arm_id) for each in names)}
     return site.delete(
         finding,
