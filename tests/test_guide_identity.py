@@ -1,7 +1,6 @@
 """The guide's errors about identity, each by its number in the list of corrections: what it says, and that we don't repeat it.
 
-Numbers 16, 17 and 26 are about disabling keys, trying one and assigning a role: they have their tests where probing and
-hardening have theirs.
+Numbers 16 and 26 are about disabling keys and assigning a role: they have their tests where hardening has its own.
 """
 
 from __future__ import annotations
@@ -197,3 +196,19 @@ def test_29_production_names_its_credential(name: str, kind: str) -> None:
         assert isinstance(chain, DefaultAzureCredential)
         assert [type(each).__name__ for each in chain.credentials] == ["ManagedIdentityCredential"]
     assert "AZURE_TOKEN_CREDENTIALS" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "expected"),
+    [
+        (403, "AuthenticationTypeDisabled", "Key based authentication is disabled for this resource.", "pass"),
+        (401, "AuthenticationTypeDisabled", "", "pass"),
+        (401, "401", "Access denied due to invalid subscription key or wrong API endpoint.", "fail"),
+        (403, "403", "Public access is disabled. Please configure private endpoint.", "not_assessed"),
+    ],
+)
+def test_17_a_refused_key_is_known_by_its_code_and_not_by_401(
+    status: int, code: str, message: str, expected: str
+) -> None:
+    tried = {"vantage": "inside", "at": "2026-11-24T03:00:00Z", "status": status, "code": code, "message": message}
+    assert verdict(snapshot(key_attempt=[{**tried, "error": ""}]), "IAM-02") == expected
