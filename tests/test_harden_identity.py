@@ -114,3 +114,14 @@ def test_named_workloads_get_the_least_role_first_and_once(tmp_path: Path) -> No
         assert [step for step in again.steps if "/roleAssignments/" in step.request.path] == []
         assert set(carry_out(asked, planned, tmp_path).values()) == {"already", "stopped"}
         assert len(written(lab)) == sent
+
+
+def test_with_probes_a_key_is_tried_until_it_is_refused(tmp_path: Path) -> None:
+    with own_lab("hardened") as lab:
+        for account in accounts(lab, "hardened"):
+            account.properties["disableLocalAuth"] = False
+        asked = parameters("hardened").model_copy(update={"active_probes": True})
+        outcome = session.carry_out(asked, plan(asked, "IAM-01"), tmp_path)
+        proofs = {(each.control, each.status) for each in outcome.proofs}
+        assert proofs == {("IAM-01", Status.PASS), ("IAM-02", Status.PASS)}
+        assert not [each for each in lab.requests if "listkeys" in each.path.lower()]

@@ -21,6 +21,7 @@ from aoai_lib.harden.journal import Journal, open_undo
 from aoai_lib.harden.making import make
 from aoai_lib.harden.plan import Check, Plan
 from aoai_lib.harden.preflight import Answer, answer, find
+from aoai_lib.harden.proving import SHOWN_BY, Proving
 from aoai_lib.model import Finding, InputError, Json, Snapshot, Status
 from aoai_lib.parameters import Parameters
 from aoai_lib.probe import reachability
@@ -62,8 +63,11 @@ class Outcome:
 class Session:
     """One tenant, opened for planned writes. Close it by leaving the `with` block of `opened`."""
 
-    def __init__(self, azure: Azure, parameters: Parameters, brought: Sequence[Exchange] = ()) -> None:
+    def __init__(
+        self, azure: Azure, parameters: Parameters, proving: Proving, brought: Sequence[Exchange] = ()
+    ) -> None:
         self._azure = azure
+        self._proving = proving
         self._parameters = parameters
         self._brought = brought
 
@@ -92,14 +96,21 @@ class Session:
         controls = {step.control for step in journal.plan.steps}
         planned = {(step.control, step.subject.lower()) for step in journal.plan.steps}
         results = Application(self._azure, journal, self.ask, accepted, progress).apply()
-        after = judged(self.look(controls), controls)
-        proofs = [
-            Proof(each.control, each.subject.id, each.status, each.reason)
-            for each in after
-            if (each.control, each.subject.id.lower()) in planned
-        ]
+        seen = self.look(controls)
+        after = [each for each in judged(seen, controls) if (each.control, each.subject.id.lower()) in planned]
+        after += self._tried(seen, results, progress)
+        proofs = [Proof(each.control, each.subject.id, each.status, each.reason) for each in after]
         journal.finish("result.json", [_row(each) for each in results], [_proof(each) for each in proofs])
         return Outcome(journal.path, tuple(results), tuple(proofs))
+
+    def _tried(self, snapshot: Snapshot, results: Sequence[Result], progress: Progress) -> list[Finding]:
+        """What trying shows of steps that are done, where a property does not."""
+        done = [each.step for each in results if each.good and each.step.control in SHOWN_BY]
+        switched = {each.request.path.lower(): each for each in done if each.request.method == "PATCH"}
+        if not switched:
+            return []
+        last = next(reversed(switched.values()))
+        return self._proving.keys_refused(snapshot, switched.keys(), lambda what: progress(last, what))
 
     def undo(self, journal: Journal, progress: Progress) -> Outcome:
         """Take a hardening back, last step first."""
@@ -120,7 +131,7 @@ def opened(parameters: Parameters, evidence: Evidence, brought: Sequence[Exchang
     days = parameters.evidence_days
     azure = Azure(cloud, credential, evidence, planned=PlannedWritesPolicy(), evidence_days=days)
     try:
-        yield Session(azure, parameters, brought)
+        yield Session(azure, parameters, Proving(parameters, cloud, credential, evidence), brought)
     finally:
         azure.close()
 

@@ -65,6 +65,12 @@ class Hardening(BaseModel):
         description="Object ids of the workloads (managed identities, service principals) that call the accounts: each gets "
         "Cognitive Services OpenAI User before keys are switched off, IAM-01.",
     )
+    patience_minutes: int = Field(
+        default=5,
+        ge=0,
+        le=720,
+        description="How long to go on trying, with active probes, whether what was switched off is refused: IAM-01.",
+    )
     filter_policy: str = Field(
         default="aoai-playbook-strict",
         pattern=POLICY,
