@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,6 +95,8 @@ def test_an_error_is_kept_as_it_is(inner: str) -> None:
     }
     assert kept(body) == body
     assert kept(body["error"]) == body["error"]
+    flat = {"statusCode": 401, "message": "Unauthorized. Access token is missing, invalid, or have expired."}
+    assert kept(flat) == flat
 
 
 @pytest.mark.parametrize(
@@ -155,6 +159,41 @@ def test_even_in_full_no_picture_is_kept() -> None:
     found: Any = speech.kept_answer(json.dumps(body).encode(), PROMPT, full=True)
     assert found["data"][0]["revised_prompt"] == SECRET
     assert "aGVsbG8" not in json.dumps(found)
+
+
+RECORDED = Path(__file__).resolve().parents[2] / "shared" / "recorded" / "08_dataplane"
+WORDS = {"content", "text", "arguments", "output_text", "reasoning_content", "refusal", "b64_json"}
+DECIDES = {"finish_reason", "severity", "filtered", "detected", "code", "blocked", "status", "total_tokens"}
+
+
+def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from leaves(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from leaves(inner, key)
+    else:
+        yield key, value
+
+
+@pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded answers are not here")
+def test_of_recorded_answers_all_that_decides_is_kept_and_no_word() -> None:
+    seen = 0
+    for path in sorted(RECORDED.glob("aoai__*")):
+        if path.suffix not in (".json", ".txt"):
+            continue
+        text = path.read_text(encoding="utf-8")
+        whole = json.loads(text) if path.suffix == ".json" else text
+        body = whole.get("body", whole) if isinstance(whole, dict) else whole
+        events = [body] if isinstance(body, dict) else speech.events(str(body))
+        found = speech.muted(events, [])
+        before, after = list(leaves(events)), list(leaves(found))
+        assert [each for each in before if each[0] in DECIDES] == [each for each in after if each[0] in DECIDES], path
+        words = {value for key, value in before if key in WORDS and isinstance(value, str) and len(value) > 12}
+        assert not words & {value for _, value in after if isinstance(value, str)}, path
+        seen += len(events)
+    assert seen
 
 
 @given(

@@ -148,7 +148,7 @@ def _muted_object(value: Mapping[str, Json], key: str, prompts: Sequence[str], i
     within = "citation" if key == "citation" else within
     pieces = "chunk" in str(value.get("object", "")) or key == "delta"
     within = "piece" if pieces and within != "error" else within
-    flat = {"code", "message"} <= set(value) and not inside
+    flat = "message" in value and ("code" in value or "statusCode" in value) and not inside
     return {
         name if _PLAIN_KEY.fullmatch(name) else str(digest(name)["sha256"])[:16]: _muted(
             each, name, prompts, "error" if flat and name == "message" else within
