@@ -130,12 +130,17 @@ def _collect(task: Task, folder: RunFolder, progress: Progress) -> tuple[Run, Ev
             evidence,
             recording=recording,
             brought=brought,
-            progress=lambda what, done, known: progress(tenant, f"reading {what}", 0.4 * done / known),
+            progress=lambda what, done, known: progress(tenant, _stage(what), 0.4 * done / known),
         )
     finally:
         evidence.close()
     folder.write_json("snapshot.json", snapshots.dump(snapshot))
     return Run(task.parameters, snapshot, run_id=folder.path.name), evidence
+
+
+def _stage(what: str) -> str:
+    """What a person is told: of probes all that they announce, of anything else that it is read."""
+    return what if what.startswith("probing") else f"reading {what}"
 
 
 def _execute(task: Task, folder: RunFolder, progress: Progress) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -180,8 +182,8 @@ def test_what_is_sent_is_what_was_announced(own_lab: Lab) -> None:
         "tokens": sum(line.body["usage"]["total_tokens"] for line in lines[1::2]),
         "left_out": 0,
     }
-    (told,) = [what for what in announced if what.startswith("probes")]
-    assert told == "probes (at most 6 requests, 256 tokens)"
+    (told,) = [what for what in announced if what.startswith("probing")]
+    assert told == "probing with at most 6 requests and 256 tokens"
 
 
 @pytest.mark.parametrize(
@@ -302,3 +304,34 @@ def test_a_deployment_that_nobody_can_call_is_passed_over(exposed: Snapshot) -> 
     (call,) = [each for each in exposed.of("model_call") if each.scope.endswith("aoai-brightcart-shop")]
     assert call.value[0]["deployment"] == "gpt-4o"
     assert len(call.evidence) == 2
+
+
+def test_a_run_says_what_was_spent_and_holds_no_word_of_it(tmp_path: Path) -> None:
+    """The whole of a run, through the command: the budget before, what was spent after, the same in the notebook's table."""
+    parameters = (ROOT / "parameters" / "hardened.yaml").read_text() + "active_probes: true\n"
+    (tmp_path / "hardened.yaml").write_text(parameters)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "aoai_lib",
+            "assess",
+            str(tmp_path / "hardened.yaml"),
+            "--out",
+            str(tmp_path),
+            "--phase",
+            "02",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "hardened: probing with at most " in done.stderr
+    (folder,) = [each for each in (tmp_path / "hardened").iterdir() if each.is_dir()]
+    spent = json.loads((folder / "run.json").read_text())["probes"]
+    lines = [json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()]
+    assert spent["requests"] == len([line for line in lines if "x-aoai-probe" in line["headers"]])
+    assert spent["tokens"] > 0
+    for path in folder.rglob("*"):
+        assert path.is_dir() or b"Say hello." not in path.read_bytes(), path

@@ -43,8 +43,9 @@ def probed(
     budget = Budget(parameters.probes.requests, parameters.probes.tokens)
     if progress is not None:
         requests, tokens = identity.planned(snapshot)
-        most = f"{min(requests, parameters.probes.requests)} requests, {min(tokens, parameters.probes.tokens)} tokens"
-        progress(f"probes (at most {most})", 0, 1)
+        limits = parameters.probes
+        most = f"{min(requests, limits.requests)} requests and {min(tokens, limits.tokens)} tokens"
+        progress(f"probing with at most {most}", 1, 1)
     stage = opened(parameters, cloud, credential, evidence, budget)
     if stage is None:
         return snapshot

@@ -67,7 +67,7 @@ def scope(run: Run) -> Table:
         ("as of", snapshot.as_of),
         ("profile", snapshot.profile),
         ("vantage point", run.parameters.vantage or "not stated"),
-        ("active probes", "on" if run.parameters.active_probes else "off"),
+        ("active probes", _probes(run)),
         ("subscriptions", ", ".join(map(str, subscriptions)) or "none could be listed"),
     ]
     for kind in (Kind.ACCOUNT, Kind.DEPLOYMENT, Kind.PRIVATE_ENDPOINT):
@@ -75,6 +75,18 @@ def scope(run: Run) -> Table:
         if count:
             rows.append((f"{words(kind)}s", count))
     return Table("What was assessed", ("", "value"), rows)
+
+
+def _probes(run: Run) -> str:
+    """Whether probes were on, how far they might go, and what they came to."""
+    if not run.parameters.active_probes:
+        return "off"
+    limits, spent = run.parameters.probes, run.snapshot.reading("probes", "/").value
+    limited = f"on, with at most {limits.requests} requests and {limits.tokens} tokens"
+    if not isinstance(spent, dict):
+        return f"{limited}; none was sent"
+    left = f", {spent['left_out']} calls left out" if spent["left_out"] else ""
+    return f"{limited}; {spent['requests']} requests and {spent['tokens']} tokens were used{left}"
 
 
 def accounts(run: Run) -> Table:
