@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 
+from aoai_lib.azure.inference import NotAdmittedError
 from aoai_lib.evidence import speech
 from aoai_lib.evidence.store import Exchange
 from aoai_lib.model import PlaybookError
@@ -47,7 +48,9 @@ class Budget:
 
     @contextmanager
     def spending(self, tokens: int) -> Iterator[Spending]:
-        """Reserve a call that may use so many tokens at worst. Raises `OverBudgetError`, and counts it as left out."""
+        """Reserve a call that may use so many tokens at worst. Raises `OverBudgetError`; that, and a call that the wire did not
+        admit, is counted as left out.
+        """
         with self._lock:
             beyond = self.used + self._reserved + tokens > self.limits["tokens"]
             if beyond or self.sent >= self.limits["requests"]:
@@ -57,6 +60,11 @@ class Budget:
         spending = Spending(tokens, tokens)
         try:
             yield spending
+        except NotAdmittedError:
+            spending.used = 0
+            with self._lock:
+                self.left_out += 1
+            raise
         finally:
             with self._lock:
                 self._reserved -= tokens

@@ -12,7 +12,8 @@ lists with one item for each account that was asked:
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from operator import itemgetter
@@ -40,6 +41,7 @@ CALL_TOKENS: Final = 64
 """What one call may use at worst: some ten for the prompt, and up to 16 that may be answered (reasoning included)."""
 
 _ANSWERED: Final = 16
+_CONCURRENCY: Final = 4
 _TRIED: Final = 2
 _NOT_OURS: Final = (400, 404)
 """Statuses that are about the deployment and not about the caller."""
@@ -67,18 +69,25 @@ def probe(stage: Stage, snapshot: Snapshot) -> list[Exchange]:
         "managed": "true" if caller.get("managed") else "",
     }
     signed = {name: value for name, value in marks.items() if value}
+    with ThreadPoolExecutor(_CONCURRENCY) as pool:
+        found = pool.map(lambda each: _probe_account(stage, snapshot, *each, signed), list(accounts(snapshot)))
+        return [line for lines in found for line in lines]
+
+
+def _probe_account(
+    stage: Stage, snapshot: Snapshot, account: str, domain: str, signed: Mapping[str, str]
+) -> list[Exchange]:
     lines: list[Exchange] = []
-    for account, domain in accounts(snapshot):
-        with suppress(OverBudgetError, NotAdmittedError), stage.budget.spending(0):
-            lines += stage.plane.try_key(domain, probe=KEY, account=account)
-        for name, ask in _smallest(snapshot, account)[:_TRIED]:
-            spent: list[Exchange] = []
-            with suppress(OverBudgetError, NotAdmittedError), stage.budget.spending(CALL_TOKENS) as spending:
-                spent = stage.plane.call(domain, ask, probe=CALL, account=account, deployment=name, **signed)
-                spending.settle(spent)
-            lines += spent
-            if not spent or spent[-1].status not in _NOT_OURS:
-                break
+    with suppress(OverBudgetError, NotAdmittedError), stage.budget.spending(0):
+        lines += stage.plane.try_key(domain, probe=KEY, account=account)
+    for name, ask in _smallest(snapshot, account)[:_TRIED]:
+        spent: list[Exchange] = []
+        with suppress(OverBudgetError, NotAdmittedError), stage.budget.spending(CALL_TOKENS) as spending:
+            spent = stage.plane.call(domain, ask, probe=CALL, account=account, deployment=name, **signed)
+            spending.settle(spent)
+        lines += spent
+        if not spent or spent[-1].status not in _NOT_OURS:
+            break
     return lines
 
 
