@@ -44,7 +44,7 @@ class Proving:
     def keys_refused(
         self, snapshot: Snapshot, wanted: Collection[str], progress: Callable[[str], None]
     ) -> list[Finding]:
-        """The findings of IAM-02 on some accounts (ARM ids, lower-cased), looked at until all pass or patience is at an end.
+        """The findings of IAM-02 on some accounts (ARM ids, lower-cased), looked at until no key works or patience is at an end.
 
         Nothing is sent unless `active_probes` is on; then there is no finding.
         """
@@ -59,7 +59,7 @@ class Proving:
         looking = Retrying(
             stop=stop_after_delay(60 * self.parameters.hardening.patience_minutes),
             wait=wait_exponential(1, max=60),
-            retry=retry_if_result(lambda found: any(each.status is not Status.PASS for each in found)),
+            retry=retry_if_result(lambda found: any(each.status is Status.FAIL for each in found)),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else [],
             before_sleep=lambda state: progress(f"keys are not refused yet, tried {state.attempt_number} time(s)"),
             sleep=time.sleep,

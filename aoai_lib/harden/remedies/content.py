@@ -234,6 +234,9 @@ def _bind(bound: list[dict[str, Json]], name: str) -> None:
 def _binding(site: Site, finding: Finding, facts: Facts, policy: str) -> Step:
     deployment = facts.deployment
     before = deployment.text("properties.raiPolicyName") or "none"
+    about: dict[str, Json] = {}
+    if finding.control == "CNT-09":
+        about = {"undo": None, "undo_note": f"No deployment can be bound to “{before}”, which does not exist."}
     return site.put(
         finding,
         finding.subject.id,
@@ -244,6 +247,7 @@ def _binding(site: Site, finding: Finding, facts: Facts, policy: str) -> Step:
         effect="Its calls are filtered by that policy from then on. Model, version, capacity and all else stay as they are.",
         permission=f"{_PROVIDER}/deployments/write",
         read_only=_DEPLOYMENT_READ_ONLY,
+        **about,
     )
 
 
