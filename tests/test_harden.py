@@ -142,6 +142,7 @@ DEFAULTS = {
     "identity": {"type": "None"},
     "properties": {
         "disableLocalAuth": False,
+        "storedCompletionsDisabled": False,
         "publicNetworkAccess": "Enabled",
         "restrictOutboundNetworkAccess": False,
         "networkAcls": {"defaultAction": "Allow", "bypass": "None"},
