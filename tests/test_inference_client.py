@@ -206,7 +206,15 @@ def test_the_budget_stops_at_the_wire_retries_included(stand: Stand) -> None:
         with pytest.raises(NotAdmittedError):
             plane.call("contoso", chat, **MARKS)
     assert len(stand.requests) == 2
-    assert budget.counted["requests"] == 2
+    assert budget.counted == {"requests": 2, "tokens": 0, "left_out": 0}
+
+
+def test_a_call_that_the_wire_does_not_admit_is_left_out() -> None:
+    budget = Budget(1, 100)
+    with pytest.raises(NotAdmittedError), budget.spending(10), budget.spending(10):
+        assert [budget.admits(), budget.admits()] == [True, False]
+        raise NotAdmittedError("The budget for requests is used up.")
+    assert budget.counted == {"requests": 1, "tokens": 0, "left_out": 2}
 
 
 def test_tokens_are_reserved_before_and_counted_after() -> None:

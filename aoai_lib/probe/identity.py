@@ -70,13 +70,14 @@ def probe(stage: Stage, snapshot: Snapshot) -> list[Exchange]:
     }
     signed = {name: value for name, value in marks.items() if value}
     with ThreadPoolExecutor(_CONCURRENCY) as pool:
-        found = pool.map(lambda each: _probe_account(stage, snapshot, *each, signed), list(accounts(snapshot)))
+        found = pool.map(lambda each: _probe_account(stage, snapshot, each, signed), list(accounts(snapshot)))
         return [line for lines in found for line in lines]
 
 
 def _probe_account(
-    stage: Stage, snapshot: Snapshot, account: str, domain: str, signed: Mapping[str, str]
+    stage: Stage, snapshot: Snapshot, named: tuple[str, str], signed: Mapping[str, str]
 ) -> list[Exchange]:
+    account, domain = named
     lines: list[Exchange] = []
     with suppress(OverBudgetError, NotAdmittedError), stage.budget.spending(0):
         lines += stage.plane.try_key(domain, probe=KEY, account=account)
