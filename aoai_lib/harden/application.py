@@ -107,13 +107,18 @@ class Application:
         """Take back what was begun, last step first. What a step that stays rests on is not taken from under it."""
         results: dict[str, Result] = {}
         for step in reversed(self._journal.begun):
-            resting = [each.step for each in results.values() if step.id in each.step.after and not each.good]
-            results[step.id] = self._blocked(step, resting) if resting else self._guarded(step, self._take_back)
+            resting = [each for each in results.values() if step.id in each.step.after and not each.good]
+            for_good = all(each.became is Became.FINAL for each in resting)
+            results[step.id] = (
+                self._blocked(step, [each.step for each in resting], Became.FINAL if for_good else Became.STOPPED)
+                if resting
+                else self._guarded(step, self._take_back)
+            )
         return list(results.values())
 
-    def _blocked(self, step: Step, because: Sequence[Step]) -> Result:
+    def _blocked(self, step: Step, because: Sequence[Step], became: Became = Became.STOPPED) -> Result:
         names = ", ".join(f"“{each.title}”" for each in because)
-        return self._result(step, Became.STOPPED, f"Not touched, because of {names}.")
+        return self._result(step, became, f"Not touched, because of {names}.")
 
     def _guarded(self, step: Step, act: Callable[[Step], Result]) -> Result:
         try:
