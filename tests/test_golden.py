@@ -64,6 +64,11 @@ EXPOSED: dict[str, tuple[set[str], set[str], set[str], set[str]]] = {
     "CNT-09": ({"assistant"}, DEPLOYMENTS - {"assistant"}, set(), set()),
     "CNT-10": ({LEGACY}, {SHOP, SEARCH}, set(), set()),
     "CNT-11": (ACCOUNTS, set(), set(), set()),
+    # assistant's policy is gone, so the service refuses every call of it; legacy's account has no name to be called by
+    "CNT-12": (set(), {"gpt-4o", "images", "search-chat"}, {"voice", "embed"}, {"assistant", "old-chat"}),
+    "CNT-13": (set(), set(), {"voice", "images", "embed"}, {"gpt-4o", "assistant", "search-chat", "old-chat"}),
+    "CNT-14": (set(), {"gpt-4o", "images", "search-chat"}, {"voice", "embed"}, {"assistant", "old-chat"}),
+    "CNT-15": ({"gpt-4o", "images"}, {"search-chat"}, {"voice"}, {"assistant", "embed", "old-chat"}),  # annotated only
     "CNT-16": (ACCOUNTS, set(), set(), set()),
     "MON-01": (ACCOUNTS, set(), set(), set()),
     "MON-02": (ACCOUNTS, set(), set(), set()),

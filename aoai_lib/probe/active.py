@@ -11,9 +11,9 @@ from aoai_lib.azure.replay import Recording
 from aoai_lib.evidence.store import Evidence, Exchange
 from aoai_lib.model import Json, Reading, Snapshot, State
 from aoai_lib.parameters import Parameters
-from aoai_lib.probe import identity
+from aoai_lib.probe import content, identity
 from aoai_lib.probe.budget import Budget
-from aoai_lib.probe.stage import opened, recorded
+from aoai_lib.probe.stage import Stage, opened, recorded
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -22,6 +22,15 @@ COUNTED: Final = "probes"
 """The source of the one reading, of scope `/`, that says what was sent: `requests`, `tokens`, and calls `left_out`."""
 
 Progress = Callable[[str, int, int], None]
+
+
+Planned = Callable[[Snapshot], tuple[int, int]]
+Probe = Callable[[Stage, Snapshot, Progress | None], list[Exchange]]
+_PARTS: Final[dict[str, tuple[Planned, Probe]]] = {
+    "identity": (identity.planned, lambda stage, snapshot, progress: identity.probe(stage, snapshot)),
+    "content": (content.planned, content.probe),
+}
+"""What is probed, by the module of `collect` that it goes with: what it would send at most, and its sending."""
 
 
 def probed(
@@ -38,11 +47,12 @@ def probed(
     if recording is not None:
         lines = recorded(recording, snapshot, parameters, evidence)
         return _with(snapshot, lines, parameters, None)
-    if not parameters.active_probes or "identity" not in reads:
+    parts = {name: part for name, part in _PARTS.items() if name in reads}
+    if not parameters.active_probes or not parts:
         return snapshot
     budget = Budget(parameters.probes.requests, parameters.probes.tokens)
     if progress is not None:
-        requests, tokens = identity.planned(snapshot)
+        requests, tokens = map(sum, zip(*(plan(snapshot) for plan, _ in parts.values()), strict=True))
         limits = parameters.probes
         most = f"{min(requests, limits.requests)} requests and {min(tokens, limits.tokens)} tokens"
         progress(f"probing with at most {most}", 1, 1)
@@ -50,15 +60,16 @@ def probed(
     if stage is None:
         return snapshot
     try:
-        lines = identity.probe(stage, snapshot)
+        lines = [line for _, send in parts.values() for line in send(stage, snapshot, progress)]
     finally:
         stage.close()
-    lines += identity.attempt(parameters, cloud, snapshot, evidence)
+    if "identity" in parts:
+        lines += identity.attempt(parameters, cloud, snapshot, evidence)
     return _with(snapshot, lines, parameters, budget.counted)
 
 
 def _with(snapshot: Snapshot, lines: list[Exchange], parameters: Parameters, counted: Json) -> Snapshot:
-    found = identity.readings(lines, parameters)
+    found = {**identity.readings(lines, parameters), **content.readings(lines, snapshot)}
     if counted is not None:
         found[COUNTED, "/"] = Reading(COUNTED, "/", State.COLLECTED, counted, call="active probes")
     return replace(snapshot, readings={**snapshot.readings, **found})

@@ -154,19 +154,13 @@ def _answered(said: _Said, category: str, stage: str) -> Proof:
 def _blocked(said: _Said, category: str, stage: str) -> Proof:
     """A block, by the category that was asked about where that is among those that filtered."""
     filtered = [each for each in said.hits if each.filtered]
-    own = [each for each in filtered if each.category == category] or filtered
+    why = "" if filtered else "the answer does not say by which filter"
+    hits = filtered or [each for each in said.hits if each.found]
+    own = [each for each in hits if each.category == category] or hits
+    hit = max(own, key=lambda each: _rank(each.severity), default=_Hit(stage, "", filtered=True, found=True))
     annotated = tuple(sorted(said.stages))
-    if not own:
-        return Proof(
-            Verdict.BLOCKED,
-            "the answer does not say by which filter",
-            stage=stage,
-            shown=said.late,
-            annotated=annotated,
-        )
-    hit = max(own, key=lambda each: _rank(each.severity))
     return Proof(
-        Verdict.BLOCKED, "", hit.category, hit.severity, hit.stage or stage, said.late, hit.blocklists, annotated
+        Verdict.BLOCKED, why, hit.category, hit.severity, hit.stage or stage, said.late, hit.blocklists, annotated
     )
 
 
