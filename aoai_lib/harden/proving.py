@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SHOWN_BY: Final = {"IAM-01": "IAM-02"}
 """Which control sees, by trying, what the steps of another one set."""
+SEEN_LATER: Final = frozenset({"CNT-13"})
+"""Controls that only an assessment with active probes can judge: a hardening says so and does not judge them again."""
 
 
 @dataclass(frozen=True)

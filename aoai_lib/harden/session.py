@@ -21,7 +21,7 @@ from aoai_lib.harden.journal import Journal, open_undo
 from aoai_lib.harden.making import make
 from aoai_lib.harden.plan import Check, Plan
 from aoai_lib.harden.preflight import Answer, answer, find
-from aoai_lib.harden.proving import SHOWN_BY, Proving
+from aoai_lib.harden.proving import SEEN_LATER, SHOWN_BY, Proving
 from aoai_lib.model import Finding, InputError, Json, Snapshot, Status
 from aoai_lib.parameters import Parameters
 from aoai_lib.probe import reachability
@@ -94,7 +94,9 @@ class Session:
     def apply(self, journal: Journal, accepted: Collection[str], progress: Progress) -> Outcome:
         """Carry a plan out, and judge again what it was for."""
         controls = {step.control for step in journal.plan.steps}
-        planned = {(step.control, step.subject.lower()) for step in journal.plan.steps}
+        planned = {
+            (step.control, step.subject.lower()) for step in journal.plan.steps if step.control not in SEEN_LATER
+        }
         results = Application(self._azure, journal, self.ask, accepted, progress).apply()
         seen = self.look(controls)
         after = [each for each in judged(seen, controls) if (each.control, each.subject.id.lower()) in planned]

@@ -16,17 +16,16 @@ from uuid import NAMESPACE_URL, uuid5
 from aoai_lib.collect.scope import POLICIES
 from aoai_lib.controls.content_account import PROTECTED, REQUIRED
 from aoai_lib.facts import Facts, View
-from aoai_lib.guardrails.filters import PROFANITY, Direction, Filter, folded
+from aoai_lib.guardrails.filters import PROFANITY, Direction, Family, Filter, family_of, folded
 from aoai_lib.guardrails.policies import Guardrail, find_policy
 from aoai_lib.harden.making import CannotPlanError, Site, mends
-from aoai_lib.harden.plan import Check, Request, Step
+from aoai_lib.harden.plan import Check, Step
 from aoai_lib.harden.remedies.network import ACCOUNTS
 from aoai_lib.harden.wire import holds
 from aoai_lib.model import Finding, Json
 from aoai_lib.private_link import name_of
+from aoai_lib.probe.content import CANARY_LIST as CANARY
 
-CANARY: Final = "aoai-playbook-canary"
-"""The blocklist that proves filtering: its one term means nothing, so that nobody's prompt is hit by it."""
 _PROVIDER: Final = "Microsoft.CognitiveServices/accounts"
 _BASE: Final = "Microsoft.DefaultV2"
 _POLICY_READ_ONLY: Final = ("properties.type",)
@@ -55,32 +54,58 @@ def canary_of(account: str) -> str:
 def filter_strictly(site: Site, finding: Finding) -> Iterator[Step]:
     """Strengthen the policy that the deployment names, where it is the account's own; else bind the deployment to one that is
     made for it. Microsoft's policies can't be changed."""
-    yield from _guard(site, finding, site.facts(finding.subject), canary=False)
+    yield from _guard(site, finding, site.facts(finding.subject))
 
 
 @mends("CNT-07", after=("CNT-06",))
 def bind_blocklists(site: Site, finding: Finding) -> Iterator[Step]:
     """Bind what is required both ways, and say which lists nobody gave entries for."""
     facts = site.facts(finding.subject)
-    there = _lists(site, facts, canary=False)
+    there = _lists(site, facts)
     if there:
-        yield from _guard(site, finding, facts, canary=False)
+        yield from _guard(site, finding, facts)
     if missing := [each for each in facts.requirements.required_blocklists if each not in there]:
         named = ", ".join(f"“{each}”" for each in missing)
         raise CannotPlanError(f"{named} does not exist: name its entries in hardening.blocklists.")
 
 
+@mends("CNT-13", unassessed=True)
 def plant_canary(site: Site, finding: Finding) -> Iterator[Step]:
     """Where it is wished: a blocklist with a term of our own, bound both ways, that a probe can show to be blocked."""
-    if site.wishes.canary:
-        yield from _guard(site, finding, site.facts(finding.subject), canary=True)
+    facts = site.facts(finding.subject)
+    if not site.wishes.canary or family_of(facts.deployment) is not Family.TEXT:
+        return
+    named = facts.deployment.text("properties.raiPolicyName")
+    found = find_policy(facts, named) if named else None
+    if found is None or Guardrail(facts, found).system_managed:
+        raise CannotPlanError(
+            "The deployment names no policy of the account's own that could bind a canary: mend CNT-01 first."
+        )
+    yield from _blocklist(site, finding, facts, CANARY)
+    path = f"{finding.subject.account}/raiPolicies/{found.name}"
+    expected = site.expected(path, found.value)
+    target = {"properties": deepcopy(_shown(expected)["properties"])}
+    _bind(target["properties"].setdefault("customBlocklists", []), CANARY)
+    if not holds(_shown(expected), target):
+        yield site.put(
+            finding,
+            path,
+            POLICIES,
+            found.value,
+            target,
+            title=f"Bind the canary to the content-filter policy “{found.name}” of “{name_of(finding.subject.account)}”",
+            effect="A term that means nothing is blocked both ways. Nothing else of the policy changes.",
+            permission=f"{_PROVIDER}/raiPolicies/write",
+            read_only=_POLICY_READ_ONLY,
+            unproven="That the term is blocked was not seen yet: an assessment with active probes sees it, minutes later.",
+        )
 
 
-def _guard(site: Site, finding: Finding, facts: Facts, *, canary: bool) -> Iterator[Step]:
+def _guard(site: Site, finding: Finding, facts: Facts) -> Iterator[Step]:
     named = facts.deployment.text("properties.raiPolicyName")
     found = find_policy(facts, named) if named else None
     own = found is not None and not Guardrail(facts, found).system_managed
-    lists = _lists(site, facts, canary=canary)
+    lists = _lists(site, facts)
     yield from (step for name in lists for step in _blocklist(site, finding, facts, name))
     policy = found.name if found is not None and own else site.wishes.filter_policy
     yield from _write_policy(site, finding, facts, policy, lists)
@@ -96,11 +121,11 @@ def leave_none_weak(site: Site, finding: Finding) -> Iterator[Step]:
         guardrail = Guardrail(facts, policy)
         if guardrail.system_managed:
             continue
-        target = _target(facts, policy, _lists(site, facts, canary=False))
+        target = _target(facts, policy, _lists(site, facts))
         if holds(_shown(policy.value), _shown(target)):
             continue
         if users(facts, policy.name):
-            yield from _write_policy(site, finding, facts, policy.name, _lists(site, facts, canary=False))
+            yield from _write_policy(site, finding, facts, policy.name, _lists(site, facts))
         else:
             yield _removal(site, finding, policy)
 
@@ -119,9 +144,9 @@ def users(facts: Facts, policy: str) -> list[str]:
     return found
 
 
-def _lists(site: Site, facts: Facts, *, canary: bool) -> list[str]:
+def _lists(site: Site, facts: Facts) -> list[str]:
     """The blocklists that a policy must bind and that there are, or will be: those required, and the canary where it is wished."""
-    wanted = [*facts.requirements.required_blocklists, *([CANARY] if canary or site.wishes.canary else [])]
+    wanted = [*facts.requirements.required_blocklists, *([CANARY] if site.wishes.canary else [])]
     return [each for each in wanted if _is_there(facts, each) or _terms(site, facts.subject.account, each)]
 
 
@@ -235,7 +260,7 @@ def _binding(site: Site, finding: Finding, facts: Facts, policy: str) -> Step:
     deployment = facts.deployment
     before = deployment.text("properties.raiPolicyName") or "none"
     about: dict[str, Json] = {}
-    if finding.control == "CNT-09":
+    if before != "none" and find_policy(facts, before) is None:
         about = {"undo": None, "undo_note": f"No deployment can be bound to “{before}”, which does not exist."}
     return site.put(
         finding,
@@ -296,40 +321,3 @@ def _blocklist(site: Site, finding: Finding, facts: Facts, name: str) -> Iterato
             effect="Prompts and answers that hold it, in this very spelling, are blocked some five minutes later.",
             **common,
         )
-
-
-@mends("CNT-11")
-def switch_defender_on(site: Site, finding: Finding) -> Iterator[Step]:
-    """The account's own switch; the subscription's plan is MON-13."""
-    account = finding.subject.account
-    path = f"{account}/defenderForAISettings/Default"
-    held = site.snapshot.reading("defender_for_ai", account).value
-    off = Request(method="PUT", path=path, api_version=ACCOUNTS, body={"properties": {"state": "Disabled"}})
-    yield site.put(
-        finding,
-        path,
-        ACCOUNTS,
-        held,
-        {"properties": {"state": "Enabled"}},
-        title=f"Switch Defender for AI services on for “{name_of(account)}”",
-        effect="With the subscription's plan for AI services, which has its price, alerts are raised for the account.",
-        permission=f"{_PROVIDER}/defenderForAISettings/write",
-        undo=off,
-    )
-
-
-@mends("CNT-16")
-def store_nothing(site: Site, finding: Finding) -> Iterator[Step]:
-    """Keep callers from having prompts and completions stored."""
-    account = finding.subject.account
-    yield site.patch(
-        finding,
-        account,
-        ACCOUNTS,
-        site.facts(finding.subject).account.value,
-        {"properties": {"storedCompletionsDisabled": True}},
-        default={"storedCompletionsDisabled": False},
-        title=f"Keep completions from being stored in “{name_of(account)}”",
-        effect="Calls with store: true are answered and not kept; distillation and evaluation from stored completions stop.",
-        permission=f"{_PROVIDER}/write",
-    )
