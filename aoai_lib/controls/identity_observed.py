@@ -165,9 +165,7 @@ def _untried(facts: Facts, what: str, why: str = "") -> str:
     if not facts.account.text("properties.customSubDomainName"):
         return "The account has no custom subdomain, so it has no name of its own that could be called: see NET-10."
     if facts.account.text("kind").lower() not in ("openai", "aiservices"):
-        return (
-            f"The account is of the kind “{facts.account.text('kind')}”, which is not known to have models to call."
-        )
+        return f"The account is of the kind “{facts.account.text('kind')}”, which is not known to have models to call."
     if facts.snapshot.reading("probes", "/").state is not State.COLLECTED:
         return f"{what}: active probes were off. Set `active_probes` to true in the parameters."
     return f"{what}: the budget was used up (`probes.requests`, `probes.tokens`){f', {why}' if why else ''}."
