@@ -11,7 +11,7 @@ Severities come from a lexicon of tame trigger phrases (catalog/inference_lexico
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -36,11 +36,18 @@ NOT_FILTERED = {"error": {"code": "content_filter_error", "message": "The conten
 
 
 @cache
-def lexicon() -> Json:
-    """The trigger phrases by category, as the catalogue file holds them."""
+def lexicon() -> Mapping[str, re.Pattern[str]]:
+    """What a text is searched for, by its place in the catalogue file: ``harms.hate.low``, ``jailbreak``."""
     text = (Path(__file__).parent / "catalog" / "inference_lexicon.yaml").read_text(encoding="utf-8")
-    phrases: Json = yaml.safe_load(text)
-    return phrases
+    return dict(_compiled(yaml.safe_load(text), ""))
+
+
+def _compiled(phrases: Json | list[str], place: str) -> Iterator[tuple[str, re.Pattern[str]]]:
+    if isinstance(phrases, list):
+        yield place, re.compile(rf"(?<![\w-])(?:{'|'.join(phrases)})(?![\w-])", re.IGNORECASE)
+        return
+    for name, below in phrases.items():
+        yield from _compiled(below, f"{place}.{name}" if place else name)
 
 
 @dataclass(frozen=True)
@@ -165,14 +172,20 @@ def screen_completion(policy: Policy, text: str) -> Verdict:
 
 
 def is_sensitive(text: str) -> bool:
-    """Whether a phrase of the lexicon's harms or jailbreaks is in the text: the lab's model declines such prompts."""
-    return any(severity_of(text, harm) for harm in HARMS.values()) or _has(text, lexicon()["jailbreak"])
+    """Whether the lab's model declines a prompt: for a harm, a jailbreak, or what no filter looks for."""
+    harmful = any(severity_of(text, harm) for harm in HARMS.values())
+    return harmful or mentions(text, "jailbreak") or mentions(text, "declined")
 
 
 def severity_of(text: str, harm: str) -> int:
     """The highest severity (index into `SEVERITIES`) of a harm category in a text."""
-    phrases = lexicon()["harms"][harm]
-    return max((rank for rank, name in enumerate(SEVERITIES) if rank and _has(text, phrases[name])), default=0)
+    ranks = range(len(SEVERITIES) - 1, 0, -1)
+    return next((rank for rank in ranks if mentions(text, f"harms.{harm}.{SEVERITIES[rank]}")), 0)
+
+
+def mentions(text: str, place: str) -> bool:
+    """Whether a text has what a place of the `lexicon` lists."""
+    return lexicon()[place].search(" ".join(text.split())) is not None
 
 
 def _screen(policy: Policy, source: Source, text: str, inputs: Mapping[str, str]) -> Verdict:
@@ -184,7 +197,7 @@ def _screen(policy: Policy, source: Source, text: str, inputs: Mapping[str, str]
             results[key] = {"filtered": filtered, "severity": SEVERITIES[rank]}
     for name, key in FLAGS[source].items():
         if setting := policy.settings.get((source, name)):
-            detected = _has(inputs[key], lexicon()[key])
+            detected = mentions(inputs[key], key)
             results[key] = {"detected": detected, "filtered": detected and setting.blocking}
             if key == "protected_material_code" and detected:
                 results[key]["citation"] = {"URL": "https://example.com/zz-protected-code", "license": "NOASSERTION"}
@@ -214,8 +227,3 @@ def _pattern(item: Mapping[str, Any]) -> re.Pattern[str]:
     """A blocklist item: a case-sensitive substring, or a regular expression."""
     pattern = str(item.get("pattern", ""))
     return re.compile(pattern if item.get("isRegex") else re.escape(pattern))
-
-
-def _has(text: str, phrases: Iterable[str]) -> bool:
-    folded = " ".join(text.lower().split())
-    return any(re.search(rf"(?<![\w-]){re.escape(phrase)}(?![\w-])", folded) for phrase in phrases)

@@ -3,7 +3,8 @@
 * ``Repeat: X`` is answered with X.
 * A prompt that asks to join, concatenate or combine is answered with its quoted parts (or, without quotes, what follows
   the last colon) put together without a space.
-* A prompt with a phrase of the filters' lexicon is declined.
+* A prompt that the filters' lexicon calls a harm, a jailbreak or a misuse is declined.
+* A prompt that asks for protected text or code is answered with the made-up word that stands for it.
 * Any other prompt is answered with its length and its first words.
 
 Tokens: one for each four bytes of UTF-8 begun, and three for each message. The model spends none on reasoning.
@@ -18,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from aoai_lib.lab.filters import is_sensitive
+from aoai_lib.lab.filters import is_sensitive, lexicon, mentions
 
 REPEAT = re.compile(r"\s*(?:please\s+)?repeat(?:\s+[\w ]{1,40})?:\s*(?P<text>.+)", re.IGNORECASE | re.DOTALL)
 JOIN = re.compile(r"\b(?:join|concatenate|combine)\b", re.IGNORECASE)
@@ -64,6 +65,9 @@ def reply_to(text: str) -> str:
         return "".join(parts)
     if is_sensitive(text):
         return DECLINED
+    for place in (each for each in lexicon() if each.startswith("recited.")):
+        if mentions(text, place):
+            return f"Of course: {place.removeprefix('recited.')}"
     words = text.split()
     return f"You wrote {len(words)} words, beginning with: {' '.join(words[:8])}"
 
