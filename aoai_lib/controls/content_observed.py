@@ -90,7 +90,7 @@ def benign_is_answered(facts: Facts) -> Verdict:
     blocked = [each for each in cases if each.text("verdict") == "blocked"]
     if blocked:
         return fails(f"A harmless prompt was blocked: {_named(blocked)}.")
-    answered = [each for each in cases if each.number("status") == 200]
+    answered = [each for each in cases if each.flag("answered")]
     silent = [each for each in answered if set(each.texts("annotated")) < {"prompt", "completion"}]
     if silent:
         return fails(f"A harmless prompt was answered without what the filters found: {_named(silent)}.")

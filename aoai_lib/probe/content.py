@@ -3,7 +3,7 @@
 Every answer is a line of evidence; the readings are made from the lines alone, so that a replay makes the same:
 
 * `content_cases`, scope a deployment: a list of `{case, kind, category, stage, modality, verdict, why, hit, severity, at, shown,
-  blocklists, annotated, status, vantage, when}`; `category` and `stage` are what was asked, `hit` and `at` what hit and where.
+  blocklists, asked_list, annotated, answered, status, vantage, when}`; `category` and `stage` are what was asked, `hit` and `at` what hit and where.
 
 What would help nobody is not sent: once a harmless case of a deployment got no answer, its others are left out, and once the service
 says that it has blocked an account for abuse, everything else of that account is.
@@ -283,6 +283,7 @@ def _value(case: Case, line: Exchange) -> Json:
         "blocklists": list(proof.blocklists),
         "asked_list": line.headers.get(_LIST, ""),
         "annotated": list(proof.annotated),
+        "answered": proof.answered,
         "status": line.status,
         "vantage": line.headers[VANTAGE],
         "when": line.headers[BEGAN],
