@@ -19,7 +19,7 @@ from aoai_lib.controls import Control, catalogue
 from aoai_lib.evidence import snapshots
 from aoai_lib.model import Finding, InputError, Json, Phase, Snapshot
 from aoai_lib.parameters import Parameters, parse
-from aoai_lib.report import callers, checklist, figures, matrices, observed, overview, tables, traffic
+from aoai_lib.report import callers, checklist, figures, guardrails, matrices, observed, overview, tables, traffic
 from aoai_lib.report.table import Table, Tables
 
 if TYPE_CHECKING:
@@ -161,9 +161,13 @@ class Run:
         """What the content filters of each deployment do, as pictures."""
         return figures.guardrails(self)
 
+    def guardrails(self) -> Table:
+        """The same in words, with the kind of each model, the base of each policy, and what it lists for agents."""
+        return guardrails.guardrail_details(self)
+
     def blocklists(self) -> Table:
         """The blocklists that each deployment's policy binds."""
-        return matrices.blocklists(self)
+        return guardrails.blocklists(self)
 
     def results(self) -> Table:
         """One line for each control, failed ones first."""

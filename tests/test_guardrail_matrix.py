@@ -101,7 +101,7 @@ def test_blocklists_are_counted() -> None:
     held = reading("rai_blocklist_items", f"{ACCOUNT}/raiBlocklists/canary", [{"name": "a"}, {"name": "b"}])
     more = reading("rai_blocklist_items", f"{ACCOUNT}/raiBlocklists/long", [{"name": "a"}], State.PARTIAL)
     row = only_row(guarded(strict(customBlocklists=lists), readings=[held, more]))
-    assert [(each.name, each.direction, each.blocking, each.entries, each.at_least) for each in row.blocklists] == [
+    assert [(each.name, each.source, each.blocking, each.entries, each.at_least) for each in row.blocklists] == [
         ("canary", "Prompt", True, 2, False),
         ("unread", "Completion", False, None, False),
         ("long", "Prompt", True, 1, True),

@@ -9,7 +9,7 @@ import pytest
 from reporting import HOSTILE, renamed, run_of
 
 from aoai_lib.model import Snapshot, Status
-from aoai_lib.report import checklist, figures, matrices, tables
+from aoai_lib.report import checklist, figures, guardrails, matrices, tables
 from aoai_lib.report.figure import Bar, Bars, Cell, Figure, Grid, Row, Tone
 from aoai_lib.report.table import SHOWN_AT_MOST, Table
 from aoai_lib.report.tables import worst_of
@@ -43,8 +43,9 @@ TABLES: list[Callable[[Run], Table]] = [
     tables.by_account,
     tables.frameworks,
     matrices.access_table,
-    matrices.guardrail_table,
-    matrices.blocklists,
+    guardrails.guardrail_table,
+    guardrails.guardrail_details,
+    guardrails.blocklists,
     checklist.checklist,
 ]
 

@@ -68,6 +68,9 @@ PROTECTED_TEXT: Final = Filter("Protected Material Text", "protected text", dire
 PROTECTED_CODE: Final = Filter("Protected Material Code", "protected code", directions=(Direction.COMPLETION,))
 PROFANITY: Final = Filter("Profanity", "profanity")
 FILTERS: Final = (*HARMS, JAILBREAK, INDIRECT_ATTACK, PROTECTED_TEXT, PROTECTED_CODE, PROFANITY)
+_SPOTLIGHTING: Final = Filter("Indirect Attack Spotlighting", "spotlighting", directions=(Direction.PROMPT,))
+NAMED: Final = {each.key: each for each in (*FILTERS, _SPOTLIGHTING)}
+"""The filters whose meaning is known, by the name as names are compared: those of the matrix, and one that marks documents."""
 
 Place = tuple[Filter, Direction]
 """A filter where it looks."""
@@ -125,22 +128,23 @@ class Family(StrEnum):
 
 _NAMED: Final = (
     (re.compile(r"^text-embedding|(^|-)embed"), Family.EMBEDDINGS),
-    (re.compile(r"^(whisper|tts)|-(whisper|transcribe|tts)\b"), Family.SPEECH),
-    (re.compile(r"^(dall-e|sora|flux)|(^|-)image\b"), Family.IMAGES),
+    (re.compile(r"^(whisper|tts)|-(whisper|transcribe|tts|voice)\b"), Family.SPEECH),
+    (re.compile(r"^(dall-e|sora|flux|stable-diffusion)|(^|-)image\b"), Family.IMAGES),
 )
 _ABLE: Final = (
     (frozenset({"chatcompletion", "completion", "responses", "realtime"}), Family.TEXT),
     (frozenset({"embeddings"}), Family.EMBEDDINGS),
     (frozenset({"imagegenerations", "imageedits", "videogenerations"}), Family.IMAGES),
-    (frozenset({"audio", "audiotranscriptions", "audiotranslations", "audiospeech"}), Family.SPEECH),
+    (frozenset({"audiotranscriptions", "audiotranslations", "audiospeech"}), Family.SPEECH),
 )
 
 
 def family_of(deployment: View) -> Family:
     """The family of a deployment's model, by the model's name and else by its capabilities.
 
-    A model that neither tells is taken for a text model: the default filters run on every model but the speech ones. The
-    suffix that a customer chose for a fine-tuned model says nothing.
+    A model that neither tells is taken for a text model: the default filters run on every model but the speech ones. So is
+    one that is able of `audio` and no more, as models that talk are. The suffix that a customer chose for a fine-tuned model
+    says nothing.
     """
     name = deployment.text("properties.model.name").lower().partition(".ft-")[0]
     for pattern, family in _NAMED:

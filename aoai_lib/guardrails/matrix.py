@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from aoai_lib.facts import Facts, NotCollectedError, UnexpectedShapeError
 from aoai_lib.guardrails.filters import PLACES, Direction, Effect, Family, Filter, Setting, applies, family_of
-from aoai_lib.guardrails.policies import Guardrail, Unresolved, guardrail_of
+from aoai_lib.guardrails.policies import Extra, Guardrail, Unresolved, guardrail_of
 from aoai_lib.model import Kind, Snapshot, State, Subject
 
 
@@ -22,10 +22,13 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class BoundBlocklist:
-    """A blocklist on a deployment. `entries` is None where they could not be counted; `at_least` where there may be more."""
+    """A blocklist on a deployment; `source` is where it looks, as the policy spells it.
+
+    `entries` is None where they could not be counted; `at_least` where there may be more.
+    """
 
     name: str
-    direction: Direction
+    source: str
     blocking: bool
     entries: int | None
     at_least: bool = False
@@ -35,7 +38,8 @@ class BoundBlocklist:
 class Row:
     """A deployment: its model, the policy it names ("" for none), its cells in the order of `filters.PLACES`.
 
-    `note` says why cells are unknown, or why none applies.
+    `base` is the policy that the named one is based on ("" for none), `extras` what it lists beside the cells. `note` says
+    why cells are unknown, or why none applies.
     """
 
     deployment: str
@@ -45,6 +49,8 @@ class Row:
     mode: str
     cells: tuple[Cell, ...]
     blocklists: tuple[BoundBlocklist, ...] = ()
+    base: str = ""
+    extras: tuple[Extra, ...] = ()
     note: str = ""
 
 
@@ -81,8 +87,14 @@ def _row(snapshot: Snapshot, account_id: str, deployment_id: str) -> Row:
         guardrail = guardrail_of(facts)
         if isinstance(guardrail, Unresolved):
             return replace(row, note=guardrail.why)
-        blocklists = tuple(_blocklists(snapshot, account_id, guardrail))
-        return replace(row, mode=guardrail.mode, cells=_effects(row.family, guardrail), blocklists=blocklists)
+        return replace(
+            row,
+            mode=guardrail.mode,
+            base=guardrail.base,
+            cells=_effects(row.family, guardrail),
+            blocklists=tuple(_blocklists(snapshot, account_id, guardrail)),
+            extras=tuple(guardrail.extras()),
+        )
     except NotCollectedError as missing:
         return replace(row, note=str(missing))
     except UnexpectedShapeError as odd:
@@ -121,5 +133,5 @@ def _blocklists(snapshot: Snapshot, account_id: str, guardrail: Guardrail) -> It
         known = isinstance(items.value, list) and items.state in (State.COLLECTED, State.PARTIAL)
         entries = len(items.value) if known else None
         yield BoundBlocklist(
-            bound.blocklist, bound.direction, bound.blocking, entries, at_least=items.state is State.PARTIAL
+            bound.blocklist, bound.source, bound.blocking, entries, at_least=items.state is State.PARTIAL
         )

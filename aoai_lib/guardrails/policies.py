@@ -8,19 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from aoai_lib.facts import Facts, UnexpectedShapeError, View
-from aoai_lib.guardrails.filters import Direction, Effect, Filter, Place, Setting, folded
+from aoai_lib.guardrails.filters import NAMED, PLACES, Direction, Effect, Filter, Place, Setting, folded
 from aoai_lib.model import ABSENT, Threshold
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A blocklist as a policy binds it in one direction."""
+    """A blocklist as a policy binds it at one source. `direction` is None where that is neither prompts nor completions."""
 
     blocklist: str
-    direction: Direction
+    direction: Direction | None
     blocking: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """An entry of `contentFilters` beside the known filters and directions, as the policy spells it: a category that is not
+    known here, or a source of agents (PreToolCall, PostToolCall, PreRun, PostRun; API version 2025-10-01-preview on)."""
+
+    name: str
+    source: str
+    setting: Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,11 @@ class Guardrail:
         return False if mode in ("", "default", "blocking") else None
 
     @property
+    def base(self) -> str:
+        """The policy that this one is based on; "" for Microsoft's own and where the service sends none."""
+        return "" if self.system_managed else self._policy.text("properties.basePolicyName")
+
+    @property
     def mode(self) -> str:
         """The mode as the service spells it; "" where it sends none."""
         return self._policy.text("properties.mode")
@@ -90,7 +107,7 @@ class Guardrail:
 
         Whether a policy inherits what it does not list is not documented, so a base that blocks decides nothing.
         """
-        base_name = "" if self.system_managed else self._policy.text("properties.basePolicyName")
+        base_name = self.base
         if not base_name:
             return Setting(Effect.OFF, note="is not listed, so it is off")
         base = find_policy(self._facts, base_name)
@@ -106,18 +123,38 @@ class Guardrail:
         )
         return Setting(Effect.UNKNOWN, provided.threshold, note)
 
+    def extras(self) -> Iterator[Extra]:
+        """What the policy lists beside the known filters where they are known to look, in its own order."""
+        known = {(about.key, direction.lower()) for about, direction in PLACES} | {(key, "") for key in NAMED}
+        for (key, source), entries in self._entries.items():
+            if (key, source) not in known:
+                for entry in entries:
+                    yield Extra(entry.text("name"), entry.text("source"), _extra(entry, NAMED.get(key)))
+
     def bindings(self) -> Iterator[Binding]:
         """The blocklists that the policy binds, in both ways that API versions have spelled that."""
         for entry in self._policy.each("properties.customBlocklists"):
-            source = folded(entry.text("source"))
-            for direction in Direction:
-                if source == direction.lower():
-                    yield Binding(entry.text("blocklistName"), direction, entry.flag("blocking"))
+            source = entry.text("source")
+            direction = _DIRECTIONS.get(folded(source))
+            yield Binding(entry.text("blocklistName"), direction, entry.flag("blocking"), source)
         older = {"promptBlocklists": Direction.PROMPT, "completionBlocklists": Direction.COMPLETION}
         for field, direction in older.items():
             if self._policy.at(f"properties.{field}").value not in (None, ABSENT):
                 for entry in self._policy.each(f"properties.{field}"):
-                    yield Binding(entry.text("blocklistName"), direction, entry.flag("blocking"))
+                    yield Binding(entry.text("blocklistName"), direction, entry.flag("blocking"), direction.value)
+
+
+_DIRECTIONS: Final = {direction.lower(): direction for direction in Direction}
+
+
+def _extra(entry: View, about: Filter | None) -> Setting:
+    """What an entry says; of a category that is not known here, what blocking means is not known either."""
+    if about is not None:
+        return _read(entry, about)
+    said = _read(entry, Filter(entry.text("name"), "", levelled="severityThreshold" in entry.value))
+    return Setting(
+        Effect.UNKNOWN, said.threshold, f"is no category known here, of which the policy says that it {said.words}"
+    )
 
 
 def _read(entry: View, about: Filter) -> Setting:

@@ -109,7 +109,7 @@ class Grid:
     def _names(self) -> list[str]:
         owners = [label for label, span in self.groups for _ in range(span)]
         return (
-            [f"{owner} {name}" for owner, name in zip(owners, self.columns, strict=True)]
+            [f"{owner} {name}".strip() for owner, name in zip(owners, self.columns, strict=True)]
             if owners
             else list(self.columns)
         )

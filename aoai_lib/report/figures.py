@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aoai_lib.model import Severity, Status
 from aoai_lib.private_path import LinkState, private_path
+from aoai_lib.report import guardrails as content
 from aoai_lib.report import matrices
 from aoai_lib.report.drawing import draw_path
 from aoai_lib.report.figure import Bar, Bars, Figure, Tone
@@ -82,7 +83,7 @@ def access(run: Run) -> Gallery:
 
 
 def guardrails(run: Run) -> Gallery:
-    """The guardrail matrix of each account."""
-    accounts = matrices.accounts_of(run)
-    drawn = (matrices.guardrail_figure(run, each) for each in accounts[:DRAWN_AT_MOST])
+    """The guardrail matrix of each account, the one with the weakest deployment first."""
+    accounts = content.guardrails_by_need(run)
+    drawn = (content.guardrail_figure(run, each) for each in accounts[:DRAWN_AT_MOST])
     return Gallery(drawn, _left_out(len(accounts)))

@@ -1,23 +1,18 @@
-"""Who can do what to an account, and what its guardrails do: drawn, and as rows."""
+"""Who can do what to an account: drawn, and as rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from aoai_lib.effective_access import AccessMatrix, Entry, access_matrix
 from aoai_lib.effective_access import Row as AccessRow
 from aoai_lib.effective_access.capabilities import CALL_MODELS, WEAKEN_FILTERS, WRITE_DEPLOYMENTS
 from aoai_lib.effective_access.records import Holding
-from aoai_lib.guardrails import Matrix, guardrail_matrix
-from aoai_lib.guardrails.filters import PLACES, PROFANITY, Direction, Effect, Setting
-from aoai_lib.guardrails.matrix import Cell as GuardrailCell
-from aoai_lib.guardrails.matrix import Row as GuardrailRow
-from aoai_lib.model import Requirements, Threshold
+from aoai_lib.model import Requirements
 from aoai_lib.report import table
 from aoai_lib.report.figure import Cell, Figure, Grid, Row, Tone
 from aoai_lib.report.table import Table
-from aoai_lib.report.text import leaf, words
+from aoai_lib.report.text import leaf
 
 if TYPE_CHECKING:
     from aoai_lib.run import Run
@@ -31,7 +26,6 @@ _ACCESS_LEGEND: Final = (
     Cell("eligible", Tone.GOOD, "approved, on request, or ending by itself"),
     Cell("·", Tone.NONE, "can't"),
 )
-_ORDER: Final = sorted(range(len(PLACES)), key=lambda place: PLACES[place][1] is Direction.COMPLETION)
 
 
 def accounts_of(run: Run) -> list[str]:
@@ -133,101 +127,3 @@ def _access_line(row: AccessRow, entry: Entry, matrix: AccessMatrix) -> tuple[ta
     scope = entry.scope or "/"
     way = _way(entry, matrix)
     return row.principal, row.name, f"{row.nature}{closed}", entry.role, way, scope, held, narrowed, can
-
-
-def guardrail_figure(run: Run, account: str) -> Figure:
-    """What the content filters of one account's deployments do, prompts first."""
-    matrix = guardrail_matrix(run.snapshot, account)
-    required = run.snapshot.requirements.filter_threshold
-    rows = [_guardrail_row(row, required) for row in matrix.rows[:DRAWN_AT_MOST]]
-    columns = tuple(PLACES[place][0].label for place in _ORDER)
-    prompts = sum(direction is Direction.PROMPT for _, direction in PLACES)
-    groups = (("prompts", prompts), ("completions", len(PLACES) - prompts))
-    title = f"Guardrails of {leaf(account)} (required: blocked from severity {required})"
-    return Grid(title, columns, rows, _GUARDRAIL_LEGEND, groups, list(_guardrail_notes(matrix)), cell_width=68).draw()
-
-
-_GUARDRAIL_LEGEND: Final = (
-    Cell("Low+", Tone.GOOD, "blocked from that severity"),
-    Cell("blocks", Tone.GOOD, "blocked"),
-    Cell("High+", Tone.WEAK, "blocked, but later than required"),
-    Cell("notes", Tone.BAD, "only annotated"),
-    Cell("off", Tone.BAD, "off"),
-    Cell("?", Tone.UNKNOWN, "not known"),
-    Cell("·", Tone.NONE, "the model has no such filter"),
-)
-
-
-def _guardrail_notes(matrix: Matrix) -> Iterator[str]:
-    if matrix.gap:
-        yield matrix.gap
-    if len(matrix.rows) > DRAWN_AT_MOST:
-        yield f"{len(matrix.rows) - DRAWN_AT_MOST} more deployments are in the table."
-    for row in matrix.rows[:DRAWN_AT_MOST]:
-        if row.note:
-            yield f"{row.deployment}: {row.note}"
-
-
-def _guardrail_row(row: GuardrailRow, required: Threshold) -> Row:
-    detail = ", ".join(part for part in (row.model, row.policy) if part)
-    cells = tuple(_guardrail_cell(row.cells[place], required) for place in _ORDER)
-    return Row(row.deployment, detail, cells)
-
-
-def _guardrail_cell(cell: GuardrailCell, required: Threshold) -> Cell:
-    """Nothing asks for profanity to be blocked, so its absence is no fault."""
-    setting, fault = cell.setting, Tone.NONE if cell.filter is PROFANITY else Tone.BAD
-    tip = setting.words
-    if setting.effect is Effect.BLOCKS:
-        met = setting.meets(required)
-        return Cell(f"{setting.threshold}+" if setting.threshold else "blocks", Tone.GOOD if met else Tone.WEAK, tip)
-    if setting.effect is Effect.DEFERRED:
-        return Cell("late", Tone.WEAK, tip)
-    text, tone = {
-        Effect.UNKNOWN: ("?", Tone.UNKNOWN),
-        Effect.ANNOTATES: ("notes", fault),
-        Effect.OFF: ("off", fault),
-        Effect.NOT_APPLICABLE: ("·", Tone.NONE),
-    }[setting.effect]
-    return Cell(text, tone, tip)
-
-
-def guardrail_table(run: Run) -> Table:
-    """Each deployment with what each filter does in each direction, and its blocklists."""
-    names = tuple(f"{PLACES[place][0].label}, {words(PLACES[place][1].value.lower())}s" for place in _ORDER)
-    rows = []
-    for account in accounts_of(run):
-        for row in guardrail_matrix(run.snapshot, account).rows:
-            effects = (_told(row.cells[place].setting) for place in _ORDER)
-            rows.append(
-                (leaf(account), row.deployment, row.model, row.policy or "none named", *effects, _lists(row), row.note)
-            )
-    columns = ("account", "deployment", "model", "policy", *names, "blocklists", "note")
-    return Table("Guardrails", columns, rows, "No deployment could be read.")
-
-
-def _told(setting: Setting) -> str:
-    return f"{setting.effect.value} from {setting.threshold}" if setting.threshold else setting.effect.value
-
-
-def _lists(row: GuardrailRow) -> str:
-    return ", ".join(_each_list(row))
-
-
-def _each_list(row: GuardrailRow) -> Iterable[str]:
-    for bound in row.blocklists:
-        count = (
-            "entries not counted"
-            if bound.entries is None
-            else f"{bound.entries}{'+' if bound.at_least else ''} entries"
-        )
-        yield f"{bound.name} on {bound.direction.value.lower()}s ({'blocks' if bound.blocking else 'does not block'}, {count})"
-
-
-def blocklists(run: Run) -> Table:
-    """The blocklists that each deployment's policy binds."""
-    rows: list[tuple[table.Cell, ...]] = []
-    for account in accounts_of(run):
-        for row in guardrail_matrix(run.snapshot, account).rows:
-            rows.append((f"{leaf(account)} / {row.deployment}", row.policy or "none named", _lists(row) or "none"))
-    return Table("Blocklists", ("deployment", "policy", "blocklists"), rows, "No deployment could be read.")

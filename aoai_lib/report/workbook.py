@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aoai_lib.model import Severity, Status
-from aoai_lib.report import matrices, tables
+from aoai_lib.report import guardrails, matrices, tables
 from aoai_lib.report.findings import COLUMNS, Document, evidence_of, flat
 from aoai_lib.report.table import Cell, Table
 from aoai_lib.report.text import visible, words
@@ -36,7 +36,7 @@ def write(run: Run, document: Document, path: Path) -> None:
         sheets.add("Summary", _summary(run, document))
         sheets.add("Findings", [_findings(document)])
         sheets.add("Access", [matrices.access_table(run)])
-        sheets.add("Guardrails", [matrices.guardrail_table(run)])
+        sheets.add("Guardrails", [guardrails.guardrail_table(run)])
         sheets.add("Evidence", [_evidence(document)])
 
 
