@@ -26,6 +26,10 @@ from aoai_lib.lab.world import BUNDLED, World, WorldError, load_worlds, read, wo
 @click.option("--accounts", type=click.IntRange(1), help="Multiply the exposed world to this many accounts.")
 @click.option("--latency-ms", type=click.FloatRange(0), default=0, help="Wait so long before every answer.")
 @click.option(
+    "--key-delay", type=click.FloatRange(0), help="Take keys for so many seconds after they are switched off."
+)
+@click.option("--blocklist-delay", type=click.FloatRange(0), help="Let new blocklist items wait so many seconds.")
+@click.option(
     "--fault", "faults", multiple=True, metavar="KIND[:COUNT[:PATH]]", help="Fail on request; see docs/lab.md."
 )
 @click.option(
@@ -43,6 +47,8 @@ def main(
     files: Sequence[Path],
     accounts: int | None,
     latency_ms: float,
+    key_delay: float | None,
+    blocklist_delay: float | None,
     faults: Sequence[str],
     port: int,
     identity: str,
@@ -50,7 +56,14 @@ def main(
 ) -> None:
     try:
         worlds = chosen(tenants, files, accounts)
-        lab = Lab(worlds, latency_ms=latency_ms, faults=faults, port=port)
+        lab = Lab(
+            worlds,
+            latency_ms=latency_ms,
+            faults=faults,
+            port=port,
+            key_delay=key_delay,
+            blocklist_delay=blocklist_delay,
+        )
     except (WorldError, ValueError, OSError) as error:
         raise click.UsageError(str(error)) from error
     over = threading.Event()

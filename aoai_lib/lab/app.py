@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from aoai_lib.lab import arm, dataplane, faults, graph, logqueries, metadata
+from aoai_lib.lab import arm, dataplane, faults, graph, logqueries, metadata, propagation
 from aoai_lib.lab.errors import ArmError
 from aoai_lib.lab.faults import Fault, Faults
 from aoai_lib.lab.kinds import Caller
@@ -69,20 +69,20 @@ class Application:
         fault = self.faults.take(request.url.path)
         if fault is not None and await self._struck(fault, request, listener, send, receive):
             return
-        response = await run_in_threadpool(self._answer, request, body, listener)
+        response = await run_in_threadpool(self._answer, request, body, listener, fault.kind if fault else "")
         for name, value in self._common_headers(request).items():
             response.headers.setdefault(name, value)
         self.requests.append(Received(request.method, request.url.path, response.status_code, listener))
-        if fault is not None:
+        if fault is not None and fault.kind in faults.SPOILED:
             await self._spoil(fault, response, request, send)
             return
         await response(scope, receive, send)
 
-    def _answer(self, request: Request, body: bytes, listener: str) -> Response:
+    def _answer(self, request: Request, body: bytes, listener: str, fault: str) -> Response:
         path = request.url.path
         try:
             if dataplane.domain_of(request.headers.get("host", "")):
-                return self._call(request, body, listener)
+                return self._call(request, body, listener, fault)
             if path.startswith(("/subscriptions", "/providers/", "/tenants")):
                 with self.changing:
                     return self._manage(request, body)
@@ -97,15 +97,15 @@ class Application:
             found = metadata.handle(self.issuer, request.method, path, _options(request), request.headers, body)
             if found is not None:
                 return _respond(200, found)
-            return self._call(request, body, listener)
+            return self._call(request, body, listener, fault)
         except SignInError as error:
             return _respond(error.status, error.body)
         except ArmError as error:
             return _respond(error.status, error.body, error.headers)
 
-    def _call(self, request: Request, body: bytes, listener: str) -> Response:
+    def _call(self, request: Request, body: bytes, listener: str, fault: str) -> Response:
         with self.changing:
-            reply = dataplane.handle(self.tenants, self.issuer, dataplane.Call.of(request, body, listener))
+            reply = dataplane.handle(self.tenants, self.issuer, dataplane.Call.of(request, body, listener, fault))
         return _raw(reply.status, reply.headers, reply.body)
 
     def _manage(self, request: Request, body: bytes) -> Response:
@@ -115,6 +115,8 @@ class Application:
         options = _options(request)
         path, headers = request.url.path, dict(request.headers)
         answer = arm.handle(tenant, caller, request.method, path, options, _json(body), headers)
+        if request.method not in ("GET", "HEAD"):
+            propagation.observe(tenant)
         response = _respond(answer.status, answer.body, _arm_headers(tenant, caller, request) | answer.headers)
         if "/privatednszones/" in f"{request.url.path}/".lower() and response.body:
             return Response(bytes(response.body).replace(b"/", b"\\/"), response.status_code, _plain_headers(response))
@@ -145,7 +147,7 @@ class Application:
 
     async def _struck(self, fault: Fault, request: Request, listener: str, send: Send, receive: Receive) -> bool:
         """Carry out a fault that replaces the answer. False when the fault only spoils the true answer."""
-        if fault.kind in ("drip", "truncate"):
+        if fault.kind in (*faults.SPOILED, *faults.ON_DATA):
             return False
         if fault.kind in ("reset", "timeout"):
             self.requests.append(Received(request.method, request.url.path, 0, listener))
@@ -153,7 +155,7 @@ class Application:
                 await _until_gone(receive)
             self._abort(request)
             return True
-        status, content_type, content, headers = faults.answer(fault.kind)
+        status, content_type, content, headers = faults.answer(fault.kind, request.url.path)
         self.requests.append(Received(request.method, request.url.path, status, listener))
         common = self._common_headers(request) | headers | {"content-type": content_type}
         await Response(content, status, headers=common)(request.scope, receive, send)
@@ -161,7 +163,7 @@ class Application:
 
     async def _spoil(self, fault: Fault, response: Response, request: Request, send: Send) -> None:
         """Send the true answer badly: drop by drop, or only half of it."""
-        content = bytes(response.body)
+        content = await _whole(response)
         start: Message = {
             "type": "http.response.start",
             "status": response.status_code,
@@ -183,6 +185,14 @@ class Application:
         transport = self.transports.get(tuple(client)) if client else None
         if transport is not None:
             transport.abort()
+
+
+async def _whole(response: Response) -> bytes:
+    """The body of an answer, of a stream too."""
+    if not isinstance(response, StreamingResponse):
+        return bytes(response.body)
+    pieces = [piece async for piece in response.body_iterator]
+    return b"".join(piece.encode() if isinstance(piece, str) else bytes(piece) for piece in pieces)
 
 
 async def _until_gone(receive: Receive) -> None:

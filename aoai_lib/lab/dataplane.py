@@ -36,7 +36,7 @@ def domain_of(host: str) -> str:
 
 @dataclass(frozen=True)
 class Call:
-    """A request to the data plane as it came in. ``address`` is where it seems to come from."""
+    """A request to the data plane as it came in. ``address`` is where it seems to come from, ``fault`` what is asked to go wrong."""
 
     method: str
     path: str
@@ -45,9 +45,10 @@ class Call:
     body: bytes
     listener: str
     address: str
+    fault: str = ""
 
     @classmethod
-    def of(cls, request: Request, body: bytes, listener: str) -> Call:
+    def of(cls, request: Request, body: bytes, listener: str, fault: str = "") -> Call:
         """Both listeners are on loopback, so a caller may state the address it plays in x-forwarded-for.
 
         Called by an account's own host name, the name becomes the first step of the path.
@@ -62,6 +63,7 @@ class Call:
             body,
             listener,
             request.headers.get("x-forwarded-for", usual),
+            fault,
         )
 
 
@@ -103,6 +105,7 @@ def handle(tenants: list[Tenant], issuer: Issuer, call: Call) -> Reply:
             body=call.body,
             policies=guardrails.policies(tenant, account.id),
             memory=tenant.memory,
+            fault=call.fault,
         )
     )
     return _reply(tenant, account, answer)
@@ -184,7 +187,7 @@ def _listed(acls: Json, address: str) -> bool:
 def _caller(tenant: Tenant, account: Resource, issuer: Issuer, call: Call, below: str) -> Caller:
     key = _key(call.headers)
     if key is not None:
-        if account.properties.get("disableLocalAuth"):
+        if account.properties.get("disableLocalAuth") and tenant.memory.keys_refused(account.id):
             message = "Key based authentication is disabled for this resource."
             raise refusal(403, "AuthenticationTypeDisabled", message)
         if key not in tenant.account_keys(account.id):

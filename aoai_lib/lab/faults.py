@@ -1,19 +1,23 @@
 """Faults and slowness on request: what a client must survive, asked for by one short text.
 
+`SPOILED` answers are the true ones, sent badly; `ON_DATA` strikes only calls to a model, and the account answers them itself.
+
 A fault is ``KIND[:COUNT[:PATH]]``: ``429:3:deployments`` answers 429 to the first three requests whose path holds
 ``deployments`` (without case). Without a count it never ends, without a path it meets every request but sign-in.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from aoai_lib.lab.shapes import Json
 
-KINDS = (
-    "401 403 404 409 429 500 502 503 504 reset timeout drip truncate badjson null emptylist".split()  # noqa: SIM905
-)
+STATUSES = ("401", "403", "404", "409", "429", "500", "502", "503", "504")
+SPOILED = ("drip", "truncate")
+ON_DATA = ("unfiltered", "suspended", "respelled")
+KINDS = (*STATUSES, "reset", "timeout", *SPOILED, "badjson", "null", "emptylist", *ON_DATA)
 
 
 @dataclass
@@ -26,7 +30,8 @@ class Fault:
     struck: int = 0
 
     def meets(self, path: str) -> bool:
-        return self.left != 0 and self.path.lower() in path.lower()
+        apt = self.kind not in ON_DATA or is_data(path)
+        return apt and self.left != 0 and self.path.lower() in path.lower()
 
 
 @dataclass
@@ -65,6 +70,11 @@ class Faults:
         return None
 
 
+def is_data(path: str) -> bool:
+    """Whether a path is one of an account's data plane."""
+    return "/openai/" in path
+
+
 _MESSAGES = {
     "401": ("ExpiredAuthenticationToken", "The access token expiry UTC time is earlier than current UTC time."),
     "403": ("AuthorizationFailed", "The client does not have authorization to perform the action over the scope."),
@@ -75,9 +85,17 @@ _MESSAGES = {
     "504": ("GatewayTimeout", "The gateway did not receive a response within the specified time period."),
 }
 
+_OF_DATA = {
+    "401": ("401", "Access denied due to invalid subscription key or wrong API endpoint."),
+    "403": ("403", "Access denied due to Virtual Network/Firewall rules."),
+    "404": ("404", "Resource not found"),
+    "429": ("429", "Requests have exceeded the token rate limit of your pricing tier. Please retry after 1 second."),
+}
+"""The same on a data plane, whose errors have their status as code."""
 
-def answer(kind: str) -> tuple[int, str, bytes, dict[str, str]]:
-    """Status, content type, body and headers of a fault that is an answer."""
+
+def answer(kind: str, path: str = "") -> tuple[int, str, bytes, dict[str, str]]:
+    """Status, content type, body and headers of a fault that is an answer to a request for ``path``."""
     if kind == "502":
         return 502, "text/plain", b"Bad Gateway", {}
     if kind == "503":
@@ -91,12 +109,10 @@ def answer(kind: str) -> tuple[int, str, bytes, dict[str, str]]:
         return 200, "application/json; charset=utf-8", b'{"value":[]}', {}
     if kind == "badjson":
         return 200, "application/json; charset=utf-8", b'{"value":[{"id":"/subscriptions/', {}
-    code, message = _MESSAGES[kind]
+    code, message = (_MESSAGES | _OF_DATA if is_data(path) else _MESSAGES)[kind]
     headers = {"retry-after": "1", "x-ms-retry-after-ms": "50"} if kind == "429" else {}
     return int(kind), "application/json; charset=utf-8", _json({"error": {"code": code, "message": message}}), headers
 
 
 def _json(body: Json) -> bytes:
-    import json
-
     return json.dumps(body).encode()

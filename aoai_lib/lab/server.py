@@ -33,6 +33,7 @@ import trustme
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from aoai_lib.lab import propagation
 from aoai_lib.lab.app import Application, Received
 from aoai_lib.lab.dataplane import SUFFIXES
 from aoai_lib.lab.faults import Faults
@@ -50,7 +51,8 @@ class Lab:
     """A lab over some worlds. A context manager; ``start`` and ``stop`` do the same by hand.
 
     ``port`` is the public listener's (0: any free one), ``polls`` how many looks a long-running operation takes,
-    ``token_seconds`` how long a managed identity's token is good.
+    ``token_seconds`` how long a managed identity's token is good, ``key_delay`` and ``blocklist_delay`` how many seconds
+    switched-off keys are still taken and new blocklist items without effect (else as each world says, or not at all).
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class Lab:
         port: int = 0,
         polls: int = 2,
         token_seconds: int = LIFETIME,
+        key_delay: float | None = None,
+        blocklist_delay: float | None = None,
     ) -> None:
         if not worlds:
             raise ValueError("a lab needs at least one world")
@@ -71,6 +75,8 @@ class Lab:
         ports = [each.getsockname()[1] for each in self._sockets]
         self.url, self.private_url = (f"https://localhost:{each}" for each in ports)
         self._tenants = [tenant_of(world, self.url, polls) for world in worlds]
+        for tenant in self._tenants:
+            propagation.begin(tenant, key_delay=key_delay, blocklist_delay=blocklist_delay)
         self._issuer = Issuer(self._tenants, self.url, token_seconds)
         self._application = Application(self._tenants, self._issuer, self.faults, latency_ms)
         listeners = dict(zip(("public", "private"), ports, strict=True))

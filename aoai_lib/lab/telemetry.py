@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from aoai_lib.lab.errors import ArmError
+from aoai_lib.lab.inference.rows import refused_row
 from aoai_lib.lab.logqueries import WORKSPACES, workspace_guid
 from aoai_lib.lab.paths import subscription_of
 from aoai_lib.lab.shapes import Json, instant, parse_instant
@@ -48,26 +48,10 @@ def deliver(tenant: Tenant, account: Resource, rows: Iterable[tuple[str, Json]])
 
 
 def refused(tenant: Tenant, account: Resource, call: Call, below: str, error: ArmError) -> None:
-    """Log a refusal at the door as the service does: a RequestResponse row without a deployment."""
-    octets = call.address.rpartition(".")[0]
-    properties = '{"apiName":"Azure OpenAI API","objectId":"","streamType":"Non-Streaming"}'
-    row: Json = {
-        "TimeGenerated": instant(tenant.now, 6),
-        "ResourceProvider": "MICROSOFT.COGNITIVESERVICES",
-        "ResourceId": account.id.upper(),
-        "_ResourceId": account.id.lower(),
-        "Resource": account.name.upper(),
-        "Category": "RequestResponse",
-        "OperationName": "ChatCompletions_Create" if "chat" in below else "Request",
-        "ResultSignature": str(error.status),
-        "DurationMs": 3,
-        "CorrelationId": str(uuid4()),
-        "CallerIPAddress": f"{octets}.***",
-        "location_s": account.location,
-        "event_s": "ShoeboxCallResult",
-        "Tenant_s": account.location,
-        "properties_s": properties,
-    }
+    """Log a refusal at the door as the service does: in the account's log and in no activity log."""
+    about: Json = {"id": account.id, "location": account.location}
+    request_id = error.headers["apim-request-id"]
+    row = refused_row(about, tenant.now, below, call.address, error.status, request_id)
     deliver(tenant, account, [("AzureDiagnostics", row)])
 
 

@@ -62,7 +62,8 @@ class World:
     """A tenant as declared. ``subscriptions`` keep the file's order.
 
     ``vantages`` says, for ``inside``, ``peered`` and ``on_premises``, through which virtual network names are asked for;
-    ``public`` stands for the public DNS.
+    ``public`` stands for the public DNS. ``delays`` says how many seconds ``keys`` are taken after they are switched off, and
+    items of ``blocklists`` without effect.
     """
 
     slug: str
@@ -83,6 +84,7 @@ class World:
     delegations: tuple[Json, ...] = ()
     classic_administrators: tuple[Json, ...] = ()
     vantages: Json = field(default_factory=dict)
+    delays: Json = field(default_factory=dict)
 
     def principal(self, name: str) -> Principal:
         for candidate in self.principals:
@@ -148,6 +150,7 @@ def world_of(document: Json) -> World:
             resolver.resolve(row, None) for row in document.get("classicAdministrators") or ()
         ),
         vantages=resolver.resolve(document.get("vantages") or {}, None),
+        delays=dict(document.get("delays") or {}),
     )
 
 

@@ -51,6 +51,8 @@ def answer(call: InferenceCall) -> InferenceAnswer:
     try:
         content = _handled(turn, route)
     except refusals.RefusedError as refused:
+        if call.fault == "respelled":
+            refused = refusals.respelled(refused, turn.model.name)
         result = _refused_answer(refused, turn.headers())
         size = len(result.body) if isinstance(result.body, bytes) else 0
         result.log = rows.rows_of(turn, result.status, size)
@@ -68,7 +70,7 @@ def _handled(turn: Turn, route: Route) -> Any:
     if not route.v1 and turn.api_version not in catalogue()["api_versions"]:
         raise refusals.not_found()
     penalty = (turn.call.account.get("properties") or {}).get("abusePenalty") or {}
-    if penalty.get("action") == "Block":
+    if penalty.get("action") == "Block" or turn.call.fault == "suspended":
         raise refusals.temporarily_blocked()
     if route.operation.name in ("audioTranscription", "audioTranslation"):
         turn.body = media.form_of(turn.call.headers.get("content-type", ""), turn.call.body)

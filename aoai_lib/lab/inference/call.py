@@ -1,15 +1,26 @@
 """What a data-plane call brings and what an answer holds; the memory that outlives a call."""
 
+import math
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 Json = dict[str, Any]
 WINDOW_SECONDS = 60.0
+
+
+def item_mark(item_id: str, item: Mapping[str, Any]) -> str:
+    """By what a blocklist item is known: a changed pattern is a new one."""
+    return f"item:{item_id.lower()}:{bool(item.get('isRegex'))}:{item.get('pattern')}"
+
+
+def keys_mark(account_id: str) -> str:
+    """By what it is known that an account's keys are switched off."""
+    return f"keys:{account_id.lower()}"
 
 
 class Resource(Protocol):
@@ -44,17 +55,18 @@ class Caller(Protocol):
 
 @dataclass
 class Memory:
-    """What outlives a call, one for a tenant: tokens spent, blocklist items seen, and switches for tests.
+    """What outlives a call, one for a tenant: tokens spent, since when what was written is known, and switches for tests.
 
-    ``blocklist_delay`` (seconds) is how long a blocklist item stays without effect after the first call that met it:
-    the service takes some five minutes from its writing. ``filter_outages`` holds account ids (lower case) whose
+    ``blocklist_delay`` (seconds) is how long a blocklist item stays without effect, ``key_delay`` how long keys are still
+    taken once they are switched off: on the service some five minutes, and minutes to hours. ``filter_outages`` holds account ids (lower case) whose
     content filter is down, so that answers come unfiltered with an error in the annotation.
     """
 
     blocklist_delay: float = 0.0
+    key_delay: float = 0.0
     filter_outages: set[str] = field(default_factory=set)
     clock: Callable[[], float] = time.monotonic
-    _seen: dict[tuple[str, str], float] = field(default_factory=dict)
+    _since: dict[str, float] = field(default_factory=dict)
     _spent: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
     _count: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -65,11 +77,24 @@ class Memory:
             self._count += 1
             return uuid.uuid5(uuid.NAMESPACE_URL, f"{account_id.lower()}#{self._count}")
 
-    def in_force(self, item_id: str, pattern: str) -> bool:
-        """Whether a blocklist item has propagated."""
+    def observe(self, present: Iterable[str], *, long_since: bool = False) -> None:
+        """Take down what is written now, by its mark: what is new begins to take effect, what is gone is forgotten."""
+        with self._lock:
+            moment = -math.inf if long_since else self.clock()
+            self._since = {mark: self._since.get(mark, moment) for mark in present}
+
+    def holds(self, item_id: str, item: Mapping[str, Any]) -> bool:
+        """Whether a blocklist item has taken effect."""
+        return self._in_force(item_mark(item_id, item), self.blocklist_delay)
+
+    def keys_refused(self, account_id: str) -> bool:
+        """Whether it has taken effect that an account's keys are switched off."""
+        return self._in_force(keys_mark(account_id), self.key_delay)
+
+    def _in_force(self, mark: str, delay: float) -> bool:
         with self._lock:
             now = self.clock()
-            return now - self._seen.setdefault((item_id.lower(), pattern), now) >= self.blocklist_delay
+            return now - self._since.setdefault(mark, now) >= delay
 
     def spent(self, deployment_id: str) -> tuple[int, int, float]:
         """Tokens and requests of the last minute, and the seconds until the oldest of them is a minute old."""
@@ -91,7 +116,7 @@ class InferenceCall:
     """One authenticated and authorised data-plane request.
 
     ``account`` is the account as ARM answers it (id, name, location, properties); ``policies`` is what its raiPolicies
-    LIST answers, system-managed ones included; ``path`` is what follows ``/openai/``; ``headers`` have lower-case
+    LIST answers, system-managed ones included; ``fault`` is one of `faults.ON_DATA`, or ""; ``path`` is what follows ``/openai/``; ``headers`` have lower-case
     names.
     """
 
@@ -105,6 +130,7 @@ class InferenceCall:
     body: bytes
     policies: Sequence[Mapping[str, Any]]
     memory: Memory
+    fault: str = ""
 
     @property
     def now(self) -> datetime:

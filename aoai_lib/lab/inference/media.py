@@ -50,7 +50,8 @@ def _packed(vector: list[float]) -> str:
 
 
 def draw(turn: Turn) -> Json:
-    """Answer ``images/generations``: each image is one pixel whose colour depends on the prompt."""
+    """Answer ``images/generations``: each image is one pixel whose colour depends on the prompt. To the filters of
+    completions a picture shows what its prompt says."""
     prompt = str(turn.require("prompt"))
     turn.take_prompt(tokens_in(prompt), "prompt")
     policy = turn.policy()
@@ -59,8 +60,10 @@ def draw(turn: Turn) -> Json:
         raise refusals.image_prompt_filtered(turn.annotate(asked))
     pixel = hashlib.sha256(prompt.encode()).digest()[:3]
     image = base64.b64encode(_png(pixel)).decode()
-    results = turn.annotate(turn.screen_completion(policy, ""))
+    results = turn.annotate(turn.screen_completion(policy, prompt))
     harms = {key: value for key, value in results.items() if key in (*filters.HARMS.values(), "error")}
+    if any(value.get("filtered") for value in harms.values()):
+        raise refusals.image_filtered(harms)
     item: Json = {"b64_json": image, "content_filter_results": harms, "prompt_filter_results": turn.annotate(asked)}
     if turn.model.name.startswith("dall-e"):
         item |= {"revised_prompt": prompt}

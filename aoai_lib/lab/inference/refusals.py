@@ -11,6 +11,7 @@ FILTERED = (
     "Please modify your prompt and retry. To learn more about our content filtering policies please read our "
     "documentation: https://go.microsoft.com/fwlink/?linkid=2198766"
 )
+UNSAFE_PICTURE = "Generated image was filtered as a result of our safety system."
 UNSAFE_IMAGE = (
     "Your request was rejected as a result of our safety system. Your prompt may contain text that is not allowed by "
     "our safety system."
@@ -104,3 +105,28 @@ def image_prompt_filtered(results: dict[str, Any]) -> RefusedError:
     inner = {"code": "ResponsibleAIPolicyViolation", "content_filter_results": unmarked}
     error = {"code": "content_policy_violation", "inner_error": inner, "innererror": inner, "message": UNSAFE_IMAGE}
     return RefusedError(400, error | {"param": None, "type": "invalid_request_error"})
+
+
+def image_filtered(results: dict[str, Any]) -> RefusedError:
+    """A picture that was drawn and then blocked, in the form of the specification (dalleErrorResponse, 2024-10-21)."""
+    inner = {"code": "ResponsibleAIPolicyViolation", "content_filter_results": results}
+    error = {"code": "contentFilter", "inner_error": inner, "message": UNSAFE_PICTURE, "param": None}
+    return RefusedError(400, error | {"type": "invalid_request_error"})
+
+
+def respelled(refused: RefusedError, model: str) -> RefusedError:
+    """A filter's refusal in its other form: as the specification of 2024-10-21 spells it (``inner_error``,
+    ``content_filter_results``) and not as recordings do; gpt-image's by the code that users report, and nothing else.
+    """
+    error = dict(refused.body["error"])
+    if error.get("code") == "content_policy_violation" and model.startswith("gpt-image"):
+        error = {
+            "code": "moderation_blocked",
+            "message": UNSAFE_IMAGE,
+            "param": None,
+            "type": "image_generation_user_error",
+        }
+    elif inner := error.pop("innererror", None):
+        results = inner.get("content_filter_result", inner.get("content_filter_results"))
+        error["inner_error"] = {"code": inner["code"], "content_filter_results": results}
+    return RefusedError(refused.status, error, refused.headers)

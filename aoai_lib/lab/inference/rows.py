@@ -9,7 +9,7 @@ import json
 from datetime import UTC, datetime
 
 from aoai_lib.lab.inference.call import Json
-from aoai_lib.lab.inference.turn import Turn
+from aoai_lib.lab.inference.turn import Turn, route_of
 
 EPOCH = datetime(1, 1, 1, tzinfo=UTC)
 BASE_MILLISECONDS, MILLISECONDS_PER_TOKEN = 40, 12
@@ -59,6 +59,22 @@ def list_key_row(account: Json, now: datetime, object_id: str) -> Json:
     row = _place(str(account["id"]), str(account.get("location") or ""), now)
     row |= {"Category": "Audit", "OperationName": "ListKey", "event_s": "ShoeboxAuditEvent"}
     return row | {"properties_s": json.dumps({"objectId": object_id}, separators=(",", ":"))}
+
+
+def refused_row(account: Json, now: datetime, path: str, address: str, status: int, request_id: str) -> Json:
+    """The RequestResponse row of a call that was refused at the door: no deployment is known yet, and no caller."""
+    route = route_of("POST", path) or route_of("GET", path)
+    properties: Json = {"apiName": "Azure OpenAI API", "requestTime": ticks(now), "objectId": ""}
+    return _place(str(account["id"]), str(account.get("location") or ""), now) | {
+        "Category": "RequestResponse",
+        "OperationName": route.operation.log_name if route else "Request",
+        "ResultSignature": str(status),
+        "DurationMs": BASE_MILLISECONDS,
+        "CorrelationId": request_id,
+        "CallerIPAddress": masked(address),
+        "event_s": "ShoeboxCallResult",
+        "properties_s": json.dumps(properties | {"streamType": "Non-Streaming"}, separators=(",", ":")),
+    }
 
 
 def _row(turn: Turn, category: str, status: int, duration: int, properties: Json) -> Json:

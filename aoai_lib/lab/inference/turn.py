@@ -202,12 +202,12 @@ class Turn:
     def _items_of(self, blocklist: str) -> list[Mapping[str, Any]]:
         parent = f"{self.call.account_id}/raiBlocklists/{blocklist}"
         items = self.call.tenant.children(parent, "raiBlocklistItems")
-        memory = self.call.memory
-        return [i.properties for i in items if memory.in_force(f"{parent}/{i.name}", str(i.properties.get("pattern")))]
+        holds = self.call.memory.holds
+        return [each.properties for each in items if holds(f"{parent}/raiBlocklistItems/{each.name}", each.properties)]
 
     @property
     def filter_is_down(self) -> bool:
-        return self.call.account_id.lower() in self.call.memory.filter_outages
+        return self.call.fault == "unfiltered" or self.call.account_id.lower() in self.call.memory.filter_outages
 
     def annotate(self, verdict: filters.Verdict) -> Json:
         """A verdict as this API version writes it.
