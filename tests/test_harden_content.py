@@ -258,3 +258,38 @@ def test_the_canary_is_the_same_in_every_plan() -> None:
     one = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a"
     assert canary_of(one) == canary_of(one.upper()) != canary_of(f"{one}b")
     assert CANARY.startswith("aoai-playbook")
+
+
+def test_a_canary_is_planted_where_it_is_wished_and_taken_back(tmp_path: Path) -> None:
+    with own_lab("mixed") as lab:
+        unlock(lab, "mixed")
+        assert plan(parameters("mixed"), "CNT-13").steps == (), "nobody wished for one"
+        before = resources(lab, "mixed")
+        asked = parameters("mixed", canary=True)
+        planned = plan(asked, "CNT-13")
+        outcome = session.carry_out(asked, planned, tmp_path)
+        assert {each.became.value for each in outcome.results} == {"done"}, [each.sentence for each in outcome.results]
+        assert outcome.proofs == (), "what only a probe can see is not judged"
+        after = resources(lab, "mixed")
+        assert plan(asked, "CNT-13").steps == ()
+        back = session.take_back(asked, folder_of(tmp_path) / "undo.json")
+        assert {each.became.value for each in back.results} == {"done"}, [each.sentence for each in back.results]
+        left = resources(lab, "mixed")
+    made = {key: after[key] for key in set(after) - set(before)}
+    terms = {
+        key.partition("/raiblocklists/")[0]: body["properties"]["pattern"]
+        for key, body in made.items()
+        if "/raiblocklistitems/" in key
+    }
+    assert terms and all(f"/raiblocklists/{CANARY}" in key for key in made) and len(made) == 2 * len(terms)
+    assert all(term == canary_of(account) for account, term in terms.items())
+    changed = [key for key in before if _told(after[key]) != _told(before[key])]
+    assert changed and all("/raipolicies/" in key for key in changed)
+    for key in changed:
+        told, was = _told(after[key]), _told(before[key])
+        bound = told["properties"].pop("customBlocklists")
+        held = was["properties"].pop("customBlocklists")
+        assert told == was and [each for each in bound if each not in held] == [
+            {"blocklistName": CANARY, "source": source, "blocking": True} for source in ("Prompt", "Completion")
+        ]
+    assert {key: _told(body) for key, body in left.items()} == {key: _told(body) for key, body in before.items()}
