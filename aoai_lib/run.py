@@ -19,7 +19,18 @@ from aoai_lib.controls import Control, catalogue
 from aoai_lib.evidence import snapshots
 from aoai_lib.model import Finding, InputError, Json, Phase, Snapshot
 from aoai_lib.parameters import Parameters, parse
-from aoai_lib.report import callers, checklist, figures, guardrails, matrices, observed, overview, tables, traffic
+from aoai_lib.report import (
+    callers,
+    cases,
+    checklist,
+    figures,
+    guardrails,
+    matrices,
+    observed,
+    overview,
+    tables,
+    traffic,
+)
 from aoai_lib.report.table import Table, Tables
 
 if TYPE_CHECKING:
@@ -164,6 +175,14 @@ class Run:
     def guardrails(self) -> Table:
         """The same in words, with the kind of each model, the base of each policy, and what it lists for agents."""
         return guardrails.guardrail_details(self)
+
+    def cases(self) -> Gallery:
+        """What each deployment answered to the cases that were sent, as pictures."""
+        return cases.cases(self)
+
+    def cases_sent(self) -> Table:
+        """Every case with what came of it."""
+        return cases.cases_table(self)
 
     def blocklists(self) -> Table:
         """The blocklists that each deployment's policy binds."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hardening import own_lab, parameters
+from reporting import run_of
 from tenants import ROOT
 
 from aoai_lib.assess import judge
@@ -250,6 +251,27 @@ def test_a_wrong_case_is_refused_by_name(text: str, said: str, tmp_path: Path) -
     path.write_text(text)
     with pytest.raises(InputError, match=said):
         load_cases(path)
+
+
+def test_what_came_of_the_cases_is_drawn_and_told(exposed: Snapshot) -> None:
+    shown = run_of(exposed)
+    pictures = shown.cases().figures
+    assert len(pictures) == 2, "one for each account that could be called"
+    told = "\n".join(picture.text for picture in pictures)
+    assert "harm violence: recognised and let through, violence medium, prompt" in told
+    assert "jailbreak: declined by the model, by no filter" in told
+    assert all("<title" in picture.svg for picture in pictures)
+    table = shown.cases_sent()
+    assert len(table.rows) == len(list(content.shown(exposed)))
+    row = next(each for each in table.rows if each[1] == "harm-violence" and str(each[0]).endswith("gpt-4o"))
+    assert row[4:8] == ("detected only", "violence", "medium", "prompt")
+    written = str(table.rows) + told
+    assert not [case for case in suite() if case.prompt in written]
+
+
+def test_where_nothing_was_sent_that_is_said(mixed: Snapshot) -> None:
+    shown = run_of(mixed)
+    assert "No case was sent" in repr(shown.cases()) and shown.cases_sent().rows == []
 
 
 def test_parameters_of_the_lab_keep_probes_off() -> None:
