@@ -25,6 +25,7 @@ from aoai_lib.evidence import snapshots
 from aoai_lib.evidence.seal import SUMS, digest
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.model import InputError, Json, PlaybookError, Snapshot
+from aoai_lib.probe.active import COUNTED
 from aoai_lib.report import findings, ocsf, page
 from aoai_lib.report.text import inert
 from aoai_lib.run import collect
@@ -145,8 +146,9 @@ def _snapshot(bundle: Bundle) -> Answer:
 
 
 def _readings(snapshot: Snapshot) -> list[dict[str, Json]]:
+    """The readings as plain JSON; without the count of probes, which says what was not sent and so is in no evidence."""
     readings: list[dict[str, Json]] = json.loads(json.dumps(snapshots.dump(snapshot)["readings"]))
-    return readings
+    return [each for each in readings if each["source"] != COUNTED]
 
 
 def _key(reading: dict[str, Json]) -> tuple[str, str]:

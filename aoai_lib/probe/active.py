@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aoai_lib.azure.clouds import Cloud
 from aoai_lib.azure.replay import Recording
+from aoai_lib.evidence import speech
 from aoai_lib.evidence.store import Evidence, Exchange
 from aoai_lib.model import Json, Reading, Snapshot, State
 from aoai_lib.parameters import Parameters
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
 COUNTED: Final = "probes"
-"""The source of the one reading, of scope `/`, that says what was sent: `requests`, `tokens`, and calls `left_out`."""
+"""The source of the one reading, of scope `/`, that says what was sent: `requests`, `tokens`, and calls `left_out`
+(None in a replay)."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -46,7 +48,7 @@ def probed(
     """The snapshot with what was tried. Nothing is sent with a recording, nor unless `active_probes` is on."""
     if recording is not None:
         lines = recorded(recording, snapshot, parameters, evidence)
-        return _with(snapshot, lines, parameters, None)
+        return _with(snapshot, lines, parameters, _count(lines) if lines else None)
     parts = {name: part for name, part in _PARTS.items() if name in reads}
     if not parameters.active_probes or not parts:
         return snapshot
@@ -66,6 +68,11 @@ def probed(
     if "identity" in parts:
         lines += identity.attempt(parameters, cloud, snapshot, evidence)
     return _with(snapshot, lines, parameters, budget.counted)
+
+
+def _count(lines: list[Exchange]) -> Json:
+    """What recorded lines say that was sent. What was left out is in none of them."""
+    return {"requests": len(lines), "tokens": sum(speech.tokens(line.body) or 0 for line in lines), "left_out": None}
 
 
 def _with(snapshot: Snapshot, lines: list[Exchange], parameters: Parameters, counted: Json) -> Snapshot:
