@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from aoai_lib.controls import Verdict, breaking, control, fails, not_applicable, not_assessed, passes
+from aoai_lib.controls import Break, Verdict, breaking, control, fails, not_applicable, not_assessed, passes
 from aoai_lib.facts import Facts
 from aoai_lib.frameworks import ai_rmf, atlas, mcsb_ai, nist80053, owasp
 from aoai_lib.guardrails.filters import (
@@ -24,7 +24,7 @@ from aoai_lib.guardrails.filters import (
     family_of,
 )
 from aoai_lib.guardrails.policies import Unresolved, guardrail_of, shortfall
-from aoai_lib.model import ABSENT, Kind, Severity
+from aoai_lib.model import ABSENT, Json, Kind, Severity
 
 _FILTER_MAPS: Final = (
     mcsb_ai("AI-2"),
@@ -42,6 +42,15 @@ _LACKS: Final = {
     Family.IMAGES: "generates images, and the service has no such filter for image models",
     Family.TEXT: "has no such filter",
 }
+
+_ANNOTATES: Final = {"blocking": False, "action": "ANNOTATING"}
+
+
+def _changed(filters: str, **fields: Json) -> Break:
+    """A break of the strict policy: these fields of the filter that the condition selects; no fields take the filter away."""
+    path = f"{STRICT}.properties.contentFilters[{filters}]"
+    changes = {f"{path}.{field}": value for field, value in fields.items()}
+    return breaking(changes or {path: ABSENT}, "CNT-08")
 
 
 def lacks(facts: Facts, family: Family) -> Verdict:
@@ -79,23 +88,11 @@ def _blocked(facts: Facts, places: Iterable[Place]) -> Verdict:
     remediation="In the policy that the deployment names, set Hate, Sexual, Violence and Selfharm with source Prompt to enabled, "
     "blocking and the required severityThreshold (Low is the strictest), or name such a policy in the deployment's raiPolicyName.",
     breaks=(
-        breaking({f"{STRICT}.properties.contentFilters[name=Hate].severityThreshold": "High"}, "CNT-08"),
-        breaking(
-            {
-                f"{STRICT}.properties.contentFilters[name=Violence].blocking": False,
-                f"{STRICT}.properties.contentFilters[name=Violence].action": "ANNOTATING",
-            },
-            "CNT-08",
-        ),
-        breaking(
-            {
-                f"{STRICT}.properties.contentFilters[name=Violence].blocking": ABSENT,
-                f"{STRICT}.properties.contentFilters[name=Violence].action": ABSENT,
-            },
-            "CNT-08",
-        ),
-        breaking({f"{STRICT}.properties.contentFilters[name=Sexual].enabled": False}, "CNT-08"),
-        breaking({f"{STRICT}.properties.contentFilters[name=Selfharm].action": "ANNOTATING"}, "CNT-08"),
+        _changed("name=Hate", severityThreshold="High"),
+        _changed("name=Violence", **_ANNOTATES),
+        _changed("name=Violence", blocking=ABSENT, action=ABSENT),
+        _changed("name=Sexual", enabled=False),
+        _changed("name=Selfharm", action="ANNOTATING"),
         breaking(
             {
                 f"{STRICT}.properties.basePolicyName": "Microsoft.Nil",
@@ -126,15 +123,9 @@ def harmful_prompts_blocked(facts: Facts) -> Verdict:
     remediation="In the policy that the deployment names, set Hate, Sexual, Violence and Selfharm with source Completion to "
     "enabled, blocking and the required severityThreshold (Low is the strictest).",
     breaks=(
-        breaking({f"{STRICT}.properties.contentFilters[source=Completion].severityThreshold": "High"}, "CNT-08"),
-        breaking(
-            {
-                f"{STRICT}.properties.contentFilters[source=Completion].blocking": False,
-                f"{STRICT}.properties.contentFilters[source=Completion].action": "ANNOTATING",
-            },
-            "CNT-08",
-        ),
-        breaking({f"{STRICT}.properties.contentFilters[source=Completion].enabled": False}, "CNT-08"),
+        _changed("source=Completion", severityThreshold="High"),
+        _changed("source=Completion", **_ANNOTATES),
+        _changed("source=Completion", enabled=False),
         breaking(
             {
                 f"{STRICT}.properties.basePolicyName": ABSENT,
@@ -166,14 +157,8 @@ def harmful_completions_blocked(facts: Facts) -> Verdict:
     ),
     remediation="List the filter Jailbreak (source Prompt) as enabled and blocking in the policy that the deployment names.",
     breaks=(
-        breaking(
-            {
-                f"{STRICT}.properties.contentFilters[name=Jailbreak].blocking": False,
-                f"{STRICT}.properties.contentFilters[name=Jailbreak].action": "ANNOTATING",
-            },
-            "CNT-08",
-        ),
-        breaking({f"{STRICT}.properties.contentFilters[name=Jailbreak].enabled": False}, "CNT-08"),
+        _changed("name=Jailbreak", **_ANNOTATES),
+        _changed("name=Jailbreak", enabled=False),
         breaking(
             {
                 f"{STRICT}.properties.basePolicyName": "Microsoft.Default",
@@ -207,15 +192,9 @@ def jailbreaks_blocked(facts: Facts) -> Verdict:
     remediation="List the filter Indirect Attack (source Prompt) as enabled and blocking in the policy that the deployment names, "
     "and have the application mark the documents that it puts into prompts.",
     breaks=(
-        breaking({f"{STRICT}.properties.contentFilters[name=Indirect Attack]": ABSENT}, "CNT-08"),
-        breaking({f"{STRICT}.properties.contentFilters[name=Indirect Attack].enabled": False}, "CNT-08"),
-        breaking(
-            {
-                f"{STRICT}.properties.contentFilters[name=Indirect Attack].blocking": False,
-                f"{STRICT}.properties.contentFilters[name=Indirect Attack].action": "ANNOTATING",
-            },
-            "CNT-08",
-        ),
+        _changed("name=Indirect Attack"),
+        _changed("name=Indirect Attack", enabled=False),
+        _changed("name=Indirect Attack", **_ANNOTATES),
     ),
 )
 def indirect_attacks_blocked(facts: Facts) -> Verdict:
@@ -236,15 +215,9 @@ def indirect_attacks_blocked(facts: Facts) -> Verdict:
     remediation="List Protected Material Text and Protected Material Code (source Completion) as enabled and blocking in the policy "
     "that the deployment names, or approve the exception in `protected_material_exceptions`.",
     breaks=(
-        breaking(
-            {
-                f"{STRICT}.properties.contentFilters[name=Protected Material Text].blocking": False,
-                f"{STRICT}.properties.contentFilters[name=Protected Material Text].action": "ANNOTATING",
-            },
-            "CNT-08",
-        ),
-        breaking({f"{STRICT}.properties.contentFilters[name=Protected Material Code].enabled": False}, "CNT-08"),
-        breaking({f"{STRICT}.properties.contentFilters[name=Protected Material Code]": ABSENT}, "CNT-08"),
+        _changed("name=Protected Material Text", **_ANNOTATES),
+        _changed("name=Protected Material Code", enabled=False),
+        _changed("name=Protected Material Code"),
     ),
 )
 def protected_material_blocked(facts: Facts) -> Verdict:

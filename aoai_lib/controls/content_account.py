@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from aoai_lib.controls import Verdict, breaking, control, fails, not_applicable, not_assessed, passes
-from aoai_lib.facts import Facts, NotCollectedError, View
+from aoai_lib.facts import Facts, NotCollectedError, UnexpectedShapeError, View
 from aoai_lib.frameworks import ai_rmf, atlas, mcsb, mcsb_ai, nist80053, owasp
 from aoai_lib.guardrails.filters import (
     HARMS,
@@ -89,18 +89,21 @@ def no_weaker_policy(facts: Facts) -> Verdict:
     own: list[str] = []
     try:
         for policy in facts.of_account("rai_policies").each():
-            guardrail = Guardrail(facts, policy)
-            if not guardrail.system_managed:
-                lacking, unsure = _lacking(facts, guardrail)
-                weak += [f"“{guardrail.name}” ({'; '.join(lacking)})"] if lacking else []
-                unknown += [f"“{guardrail.name}” ({'; '.join(unsure)})"] if unsure else []
-                own.append(f"“{guardrail.name}”")
+            try:
+                guardrail = Guardrail(facts, policy)
+                if not guardrail.system_managed:
+                    lacking, unsure = _lacking(facts, guardrail)
+                    weak += [f"“{guardrail.name}” ({'; '.join(lacking)})"] if lacking else []
+                    unknown += [f"“{guardrail.name}” ({'; '.join(unsure)})"] if unsure else []
+                    own.append(f"“{guardrail.name}”")
+            except UnexpectedShapeError as odd:
+                unknown.append(f"one is not of the documented form ({odd})")
     except NotCollectedError:
         # One weak policy is enough to conclude, however many more the list may have.
         if not weak:
             raise
     if weak:
-        return fails(f"Any caller can choose a weaker policy by header: {', '.join(weak)}.")
+        return fails(f"Any caller can choose a weaker policy by the header “x-policy-id”: {', '.join(weak)}.")
     if unknown:
         return not_assessed(f"How strict these policies are can't be told: {', '.join(unknown)}.")
     if not own:

@@ -9,7 +9,7 @@ from aoai_lib.controls.content import STRICT, lacks
 from aoai_lib.facts import Facts
 from aoai_lib.frameworks import ai_rmf, atlas, mcsb_ai, nist80053, owasp
 from aoai_lib.guardrails.filters import Direction, Family, family_of
-from aoai_lib.guardrails.policies import Guardrail, Unresolved, find_policy, guardrail_of
+from aoai_lib.guardrails.policies import NO_POLICY, Guardrail, Unresolved, find_policy, guardrail_of
 from aoai_lib.model import Kind, Severity
 
 
@@ -131,8 +131,7 @@ def named_policy_exists(facts: Facts) -> Verdict:
     """
     name = facts.deployment.text("properties.raiPolicyName")
     if not name:
-        unnamed = guardrail_of(facts)
-        return not_assessed(unnamed.why if isinstance(unnamed, Unresolved) else "")
+        return not_assessed(NO_POLICY)
     policy = find_policy(facts, name)
     if policy is not None:
         return passes(f"The policy “{policy.name}” that the deployment names is listed by the account.")

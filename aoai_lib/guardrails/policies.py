@@ -195,14 +195,14 @@ def find_policy(facts: Facts, name: str) -> View | None:
     return None
 
 
+NO_POLICY: Final = "The deployment names no content-filter policy, so the account's default applies, and Azure does not say which that is."
+
+
 def guardrail_of(facts: Facts) -> Guardrail | Unresolved:
     """The guardrail of the subject, a deployment."""
     name = facts.deployment.text("properties.raiPolicyName")
     if not name:
-        return Unresolved(
-            "The deployment names no content-filter policy, so the account's default applies, and Azure does not say which "
-            "that is."
-        )
+        return Unresolved(NO_POLICY)
     policy = find_policy(facts, name)
     if policy is None:
         return Unresolved(f"The deployment names the policy “{name}”, which the account does not list: see CNT-09.")

@@ -55,12 +55,12 @@ def guardrail_figure(run: Run, account: str) -> Figure:
     matrix = guardrail_matrix(run.snapshot, account)
     asked = run.snapshot.requirements
     worst_first = sorted(matrix.rows, key=lambda row: _weakness(row, asked), reverse=True)[:DRAWN_AT_MOST]
-    columns = ("in all", *(PLACES[place][0].label for place in _ORDER), "blocklists")
+    columns = ("in all", *(PLACES[place][0].label for place in _ORDER), "block lists")
     prompts = sum(direction is Direction.PROMPT for _, direction in PLACES)
     groups = (("", 1), ("prompts", prompts), ("completions", len(PLACES) - prompts), ("", 1))
     title = f"Guardrails of {leaf(account)} (required: blocked from severity {asked.filter_threshold})"
     rows = [_drawn_row(row, asked) for row in worst_first]
-    return Grid(title, columns, rows, _LEGEND, groups, list(_notes(matrix, worst_first)), cell_width=62).draw()
+    return Grid(title, columns, rows, _LEGEND, groups, list(_notes(matrix, worst_first)), cell_width=66).draw()
 
 
 def _notes(matrix: Matrix, drawn: Iterable[Deployment]) -> Iterator[str]:
