@@ -87,14 +87,9 @@ def _row(snapshot: Snapshot, account_id: str, deployment_id: str) -> Row:
         guardrail = guardrail_of(facts)
         if isinstance(guardrail, Unresolved):
             return replace(row, note=guardrail.why)
-        return replace(
-            row,
-            mode=guardrail.mode,
-            base=guardrail.base,
-            cells=_effects(row.family, guardrail),
-            blocklists=tuple(_blocklists(snapshot, account_id, guardrail)),
-            extras=tuple(guardrail.extras()),
-        )
+        row = replace(row, mode=guardrail.mode, base=guardrail.base, cells=_effects(row.family, guardrail))
+        row = replace(row, extras=tuple(guardrail.extras()))
+        return replace(row, blocklists=tuple(_blocklists(snapshot, account_id, guardrail)))
     except NotCollectedError as missing:
         return replace(row, note=str(missing))
     except UnexpectedShapeError as odd:

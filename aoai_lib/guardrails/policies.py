@@ -219,12 +219,20 @@ class Shortfall:
 
 def shortfall(guardrail: Guardrail, places: Iterable[Place], required: Threshold) -> Shortfall:
     """Compare a guardrail with what is required of it in these places."""
-    weak: list[str] = []
-    unknown: list[str] = []
+    weak: dict[tuple[str, str], list[str]] = {}
+    unknown: dict[tuple[str, str], list[str]] = {}
     for about, direction in places:
         setting = guardrail.setting(about, direction)
         met = setting.meets(required)
         if not met:
             where = f" ({direction.lower()}s)" if len(about.directions) > 1 else ""
-            (unknown if met is None else weak).append(f"{about.label}{where} {setting.words}")
-    return Shortfall(tuple(weak), tuple(unknown))
+            (unknown if met is None else weak).setdefault((setting.words, where), []).append(about.label)
+    return Shortfall(_told(weak), _told(unknown))
+
+
+def _told(found: dict[tuple[str, str], list[str]]) -> tuple[str, ...]:
+    """What is the same of several filters, said once."""
+    return tuple(
+        f"{'each of ' if len(labels) > 1 else ''}{', '.join(labels)}{where} {told}"
+        for (told, where), labels in found.items()
+    )
