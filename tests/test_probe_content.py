@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import hardening
 import pytest
 from hardening import own_lab, parameters
 from reporting import run_of
@@ -16,7 +17,7 @@ from aoai_lib.assess import judge
 from aoai_lib.azure.replay import Recording
 from aoai_lib.bundle.verification import Outcome, verify
 from aoai_lib.evidence.store import Evidence
-from aoai_lib.fleet import Task, assess_tenant
+from aoai_lib.fleet import Task, assess_tenant, environment
 from aoai_lib.guardrails.filters import Family
 from aoai_lib.lab.server import Lab
 from aoai_lib.model import InputError, Snapshot, Status
@@ -278,3 +279,20 @@ def test_parameters_of_the_lab_keep_probes_off() -> None:
     for tenant in ("hardened", "exposed", "mixed"):
         assert load(ROOT / "parameters" / f"{tenant}.yaml").active_probes is False
     assert isinstance(suite()[0], Case)
+
+
+def test_a_canary_that_was_just_planted_is_asked_until_it_is_in_force(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The lab's blocklist has no effect for the first second; the pause between two tries is shortened for the test alone."""
+    monkeypatch.setattr(content, "_EVERY", 0.3)
+    with own_lab("exposed") as lab:
+        asked = parameters("exposed", canary=True)
+        hardening.carry_out(asked, hardening.plan(asked, "CNT-13"), tmp_path)
+        lab.state("exposed").memory.blocklist_delay = 1.0
+        evidence = Evidence()
+        with environment(lab.environment("exposed", "assessor")):
+            snapshot = look(asked.model_copy(update={"active_probes": True}), evidence)
+    tries = [line for line in evidence.exchanges if line.headers.get("x-aoai-case") == "canary-prompt"]
+    assert len(tries) > 2 and tries[0].status == 200 and tries[-1].status == 400
+    assert statuses(snapshot, "CNT-13")["search-chat"] is Status.PASS
