@@ -284,12 +284,12 @@ def test_parameters_of_the_lab_keep_probes_off() -> None:
 def test_a_canary_that_was_just_planted_is_asked_until_it_is_in_force(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The lab's blocklist has no effect for the first second; the pause between two tries is shortened for the test alone."""
+    """The lab's blocklist has no effect for the first seconds; the pause between two tries is shortened for the test alone."""
     monkeypatch.setattr(content, "_EVERY", 0.3)
     with own_lab("exposed") as lab:
         asked = parameters("exposed", canary=True)
         hardening.carry_out(asked, hardening.plan(asked, "CNT-13"), tmp_path)
-        lab.state("exposed").memory.blocklist_delay = 1.0
+        lab.state("exposed").memory.blocklist_delay = 3.0
         evidence = Evidence()
         with environment(lab.environment("exposed", "assessor")):
             snapshot = look(asked.model_copy(update={"active_probes": True}), evidence)
