@@ -60,7 +60,7 @@ def _answer(turn: Turn, prompt: filters.Prompt, limit: int | None, *, chat: bool
     turn.completion_tokens = tokens_in(text)
     said = turn.screen_completion(policy, text)
     if turn.streams:
-        return _stream(turn, policy, asked, said, text, reason, chat=chat)
+        return _stream(turn, policy, prompt, asked, said, text, reason, chat=chat)
     if said.blocked:
         text, reason = "", "content_filter"
     count = max(1, int(turn.body.get("n") or 1))
@@ -100,6 +100,7 @@ def usage(turn: Turn) -> Json:
 def _stream(
     turn: Turn,
     policy: filters.Policy,
+    prompt: filters.Prompt,
     asked: filters.Verdict,
     said: filters.Verdict,
     text: str,
@@ -120,7 +121,7 @@ def _stream(
     chunks = [_chunk(turn, opening, "", None, chat=chat, opens=True)] if chat else []
     chunks += [_chunk(turn, results, piece, None, chat=chat) for piece in shown]
     if policy.asynchronous:
-        chunks += [_chunk(turn, {}, None, reason, chat=chat), *_late_verdicts(turn, prompt_end=0, said=said, text=text)]
+        chunks += [_chunk(turn, {}, None, reason, chat=chat), *_late_verdicts(turn, len(prompt.text), said, text)]
     elif said.blocked:
         chunks.append(_chunk(turn, results, None, "content_filter", chat=chat))
     else:
@@ -144,8 +145,8 @@ def _chunk(
     return _envelope(turn, "chat.completion.chunk" if chat else "text_completion", [choice], chat=chat)
 
 
-def _late_verdicts(turn: Turn, *, prompt_end: int, said: filters.Verdict, text: str) -> list[Json]:
-    """An asynchronous filter's chunks: harms, then protected material, each with the offsets that it has checked."""
+def _late_verdicts(turn: Turn, prompt_end: int, said: filters.Verdict, text: str) -> list[Json]:
+    """An asynchronous filter's chunks: harms, then protected material, each with the offsets that it has checked, the prompt counted."""
     offsets = {"check_offset": prompt_end, "start_offset": prompt_end, "end_offset": prompt_end + len(text)}
     annotated = turn.annotate(said)
     material = {key: value for key, value in annotated.items() if key.startswith("protected_material")}

@@ -213,13 +213,13 @@ class Turn:
         """A verdict as this API version writes it.
 
         GA versions up to 2024-10-21 say nothing of indirect attacks and blocklists in a prompt's annotation; they need
-        v1 or a preview from 2024-10-01-preview on. The object form of custom_blocklists is v1's; before, it is a list.
+        v1 or a preview from 2024-10-01-preview on. The object form of custom_blocklists is theirs; elsewhere it is a list, as recorded.
         """
         if self.filter_is_down:
             return dict(filters.NOT_FILTERED)
         full = self.v1 or (self.api_version.endswith("-preview") and self.api_version >= DATED_WITH_ALL)
         hidden = () if full else ("indirect_attack", "custom_blocklists")
-        return verdict.shown(hidden, blocklist_list=not self.v1)
+        return verdict.shown(hidden, blocklist_list=not full)
 
     def screen_prompt(self, policy: filters.Policy, prompt: filters.Prompt) -> filters.Verdict:
         """The prompt's verdict; while the filter is down nothing is blocked."""

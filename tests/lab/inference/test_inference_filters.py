@@ -83,6 +83,10 @@ def test_a_canary_is_blocked_in_the_prompt_naming_its_list(v1: OpenAI, azure: Az
         ask(azure, "Repeat: zq-123456x")
     found = older.value.body["innererror"]["content_filter_result"]["custom_blocklists"]  # type: ignore[index]
     assert found == [{"filtered": True, "id": "canary"}]
+    with pytest.raises(openai.BadRequestError) as preview:
+        ask(azure.copy(api_version="2024-10-01-preview"), "Repeat: zq-canary-1234")
+    found = preview.value.body["innererror"]["content_filter_result"]["custom_blocklists"]  # type: ignore[index]
+    assert found["details"] == [{"filtered": True, "id": "canary"}]
     assert ask(v1, "Repeat: ZQ-CANARY-1234")["choices"][0]["finish_reason"] == "stop"
 
 

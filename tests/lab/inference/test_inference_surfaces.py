@@ -33,7 +33,7 @@ def test_an_asynchronous_filter_shows_first_and_tells_later(v1: OpenAI) -> None:
     shown = "".join((c["choices"][0].get("delta") or {}).get("content") or "" for c in chunks[1:])
     assert shown == "zz-violence-high"
     harms, material = (chunk["choices"][0] for chunk in chunks[-2:])
-    assert harms["content_filter_offsets"] == {"check_offset": 0, "start_offset": 0, "end_offset": 16}
+    assert harms["content_filter_offsets"] == {"check_offset": 30, "start_offset": 30, "end_offset": 46}
     assert harms["finish_reason"] == "content_filter"
     assert material["content_filter_results"]["protected_material_text"] == {"detected": False, "filtered": False}
 
