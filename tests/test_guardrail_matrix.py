@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from builders import ACCOUNT, DEPLOYMENT, reading, snapshot
-from guardrail_samples import changed, entry, guarded, harms, model, policy, strict
+from guardrail_samples import changed, entry, found, guarded, harms, model, policy, strict
 
 from aoai_lib.guardrails import Matrix, guardrail_matrix
 from aoai_lib.guardrails.filters import PLACES, Effect, Setting, folded
@@ -151,3 +151,48 @@ def test_the_lab_shows_its_own_matrix(exposed: Snapshot) -> None:
 def test_a_weak_policy_is_not_hidden_by_a_strict_one() -> None:
     row = only_row(guarded(policy("weak", harms("High")), strict(), deployment=model("gpt-5", "weak")))
     assert effects(row)["Hate Prompt"] == "blocks High"
+
+
+def test_bases_modes_and_what_agents_are_given() -> None:
+    listed = strict(
+        mode="Default", customBlocklists=[{"blocklistName": "x", "blocking": True, "source": "PreToolCall"}]
+    )
+    listed["properties"]["contentFilters"] += [
+        entry("Indirect Attack", "PreToolCall", action="BLOCKING"),
+        entry("indirect_attack_spotlighting", ""),
+        entry("Task Adherence", "PostRun", action="ANNOTATING"),
+        entry("Jailbreak", "Completion", blocking=False),
+        entry("PII", "Prompt", "Low"),
+    ]
+    row = only_row(guarded(listed))
+    assert (row.base, row.mode, row.note) == ("Microsoft.DefaultV2", "Default", "")
+    assert [(each.name, each.source, each.setting.effect) for each in row.extras] == [
+        ("Indirect Attack", "PreToolCall", Effect.BLOCKS),
+        ("indirect_attack_spotlighting", "", Effect.BLOCKS),
+        ("Task Adherence", "PostRun", Effect.UNKNOWN),
+        ("Jailbreak", "Completion", Effect.ANNOTATES),
+        ("PII", "Prompt", Effect.UNKNOWN),
+    ]
+    assert "no category known here" in row.extras[2].setting.words
+    assert "only annotated" in row.extras[2].setting.words
+    assert [each.source for each in row.blocklists] == ["PreToolCall"]
+    assert effects(row)["Indirect Attack Prompt"] == "blocks"
+
+
+def test_a_shield_for_tools_is_none_for_prompts() -> None:
+    listed = strict(without=("Jailbreak",), basePolicyName="Microsoft.Default")
+    listed["properties"]["contentFilters"].append(entry("Jailbreak", "PreToolCall"))
+    sample = guarded(listed)
+    assert effects(only_row(sample))["Jailbreak Prompt"] == "off"
+    assert found(sample, "CNT-03").status == "fail"
+
+
+def test_an_odd_blocklist_hides_no_filter() -> None:
+    row = only_row(guarded(strict(customBlocklists={})))
+    assert "documented form" in row.note
+    assert effects(row)["Hate Prompt"] == "blocks Low"
+
+
+def test_microsofts_policies_stand_on_no_other() -> None:
+    row = only_row(guarded(deployment=model("gpt-5", "Microsoft.DefaultV2")))
+    assert (row.base, row.extras) == ("", ())

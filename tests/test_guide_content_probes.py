@@ -99,7 +99,7 @@ def test_45_the_weakest_policy_counts_and_an_unfiltered_answer_is_seen() -> None
     with own_lab("mixed", "assessor"):
         snapshot = collect(parameters("mixed"), {"content"}, Evidence())
     weak = [each for each in judge(snapshot) if each.control == "CNT-08" and each.status is Status.FAIL]
-    assert weak and all("by header" in each.reason for each in weak)
+    assert weak and all("x-policy-id" in each.reason for each in weak)
     unfiltered = {"error": {"code": "content_filter_error", "message": "The contents are not filtered"}}
     body = {"choices": [{"finish_reason": "stop", "content_filter_results": unfiltered}]}
     assert judge_answer(200, body).verdict is Verdict.FAIL_OPEN

@@ -68,9 +68,12 @@ PROTECTED_TEXT: Final = Filter("Protected Material Text", "protected text", dire
 PROTECTED_CODE: Final = Filter("Protected Material Code", "protected code", directions=(Direction.COMPLETION,))
 PROFANITY: Final = Filter("Profanity", "profanity")
 FILTERS: Final = (*HARMS, JAILBREAK, INDIRECT_ATTACK, PROTECTED_TEXT, PROTECTED_CODE, PROFANITY)
-_SPOTLIGHTING: Final = Filter("Indirect Attack Spotlighting", "spotlighting", directions=(Direction.PROMPT,))
-NAMED: Final = {each.key: each for each in (*FILTERS, _SPOTLIGHTING)}
-"""The filters whose meaning is known, by the name as names are compared: those of the matrix, and one that marks documents."""
+_BESIDE: Final = (
+    Filter("Indirect Attack Spotlighting", "spotlighting", directions=(Direction.PROMPT,)),
+    Filter("Ungrounded Material", "ungrounded material"),
+)
+NAMED: Final = {each.key: each for each in (*FILTERS, *_BESIDE)}
+"""The filters whose meaning is known, by the name as names are compared: those of the matrix, and two that nothing requires."""
 
 Place = tuple[Filter, Direction]
 """A filter where it looks."""

@@ -125,7 +125,7 @@ class Guardrail:
 
     def extras(self) -> Iterator[Extra]:
         """What the policy lists beside the known filters where they are known to look, in its own order."""
-        known = {(about.key, direction.lower()) for about, direction in PLACES} | {(key, "") for key in NAMED}
+        known = {(about.key, source) for about, direction in PLACES for source in (direction.lower(), "")}
         for (key, source), entries in self._entries.items():
             if (key, source) not in known:
                 for entry in entries:
