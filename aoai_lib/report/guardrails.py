@@ -114,10 +114,10 @@ def _in_all(row: Deployment, asked: Requirements) -> Cell:
     """The deployment in one cell."""
     bad, weak, unknown = _weakness(row, asked)
     if bad or weak:
-        tip = f"{bad} filters let everything through, {weak} block less or later than required"
+        tip = f"of the filters, {bad} let everything through and {weak} block less or later than required"
         return Cell(f"{bad + weak} weak", Tone.BAD if bad else Tone.WEAK, tip)
     if unknown:
-        return Cell("?", Tone.UNKNOWN, f"{unknown} filters are not known")
+        return Cell("?", Tone.UNKNOWN, f"not known of {unknown} of the filters")
     if row.family is Family.SPEECH:
         return Cell("·", Tone.NONE, "no content filter")
     return Cell("met", Tone.GOOD, "as required")
