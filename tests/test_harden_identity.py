@@ -9,6 +9,7 @@ from hardening import carry_out, folder_of, own_lab, parameters, plan, written
 
 from aoai_lib.harden import session
 from aoai_lib.harden.session import Outcome
+from aoai_lib.lab import propagation
 from aoai_lib.lab.server import Lab
 from aoai_lib.lab.store import Resource
 from aoai_lib.model import Status
@@ -125,3 +126,17 @@ def test_with_probes_a_key_is_tried_until_it_is_refused(tmp_path: Path) -> None:
         proofs = {(each.control, each.status) for each in outcome.proofs}
         assert proofs == {("IAM-01", Status.PASS), ("IAM-02", Status.PASS)}
         assert not [each for each in lab.requests if "listkeys" in each.path.lower()]
+
+
+def test_where_keys_still_work_that_is_said_and_not_hidden(tmp_path: Path) -> None:
+    """Error 16 again: the property is set, and the data plane has not heard of it yet."""
+    with own_lab("hardened", key_delay=3600) as lab:
+        for account in accounts(lab, "hardened"):
+            account.properties["disableLocalAuth"] = False
+        propagation.observe(lab.state("hardened"))
+        asked = parameters("hardened", patience_minutes=0).model_copy(update={"active_probes": True})
+        outcome = session.carry_out(asked, plan(asked, "IAM-01"), tmp_path)
+        assert {each.became.value for each in outcome.results} == {"done"}
+        unseen = [each for each in outcome.proofs if each.control == "IAM-02"]
+        assert {each.status for each in unseen} == {Status.FAIL}
+        assert all("it may take several hours, so look again" in each.reason for each in unseen)
