@@ -14,6 +14,7 @@ from aoai_lib.harden import session
 from aoai_lib.harden.plan import Plan
 from aoai_lib.harden.remedies.content import CANARY, canary_of
 from aoai_lib.harden.session import Outcome
+from aoai_lib.lab.providers import guardrails
 from aoai_lib.lab.server import Lab
 from aoai_lib.lab.store import Resource
 from aoai_lib.model import Status
@@ -165,6 +166,25 @@ def test_44_what_the_service_refuses_is_not_told_as_done(tmp_path: Path) -> None
         )
         assert Status.PASS not in statuses(outcome)
         assert not [each for each in lab.state("exposed").resources if "aoai-playbook" in each]
+
+
+def test_44_what_the_service_accepts_and_does_not_keep_is_not_told_as_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lab keeps every filter that it knows, so one that keeps less is made of it here."""
+    kept = guardrails._stored
+
+    def forget(entry: dict[str, Any], version: str) -> dict[str, Any]:
+        return {**kept(entry, version), **({"blocking": False} if entry["name"] == "Indirect Attack" else {})}
+
+    monkeypatch.setattr(guardrails, "_stored", forget)
+    with own_lab("exposed"):
+        asked = requiring("exposed", required_blocklists=[])
+        planned = plan(asked, "CNT-01")
+        hasty = tuple(each.model_copy(update={"patience": 1}) for each in planned.steps)
+        outcome = session.carry_out(asked, planned.model_copy(update={"steps": hasty}), tmp_path)
+    became = {each.step.request.path.split("/")[-2]: each.became.value for each in outcome.results}
+    assert became == {"raiPolicies": "unconfirmed", "deployments": "stopped"}
 
 
 def test_a_policy_of_an_account_is_strengthened_once_for_all_that_name_it() -> None:
