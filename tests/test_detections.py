@@ -1,0 +1,223 @@
+"""Detections: each finds its events and leaves its near misses, on the lab's engine and by Microsoft's parser and binder."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import yaml
+from tenants import ROOT
+
+from aoai_lib.detections import Detection, catalogue, find, rows_of, shadowed
+from aoai_lib.detections.catalogue import FOLDER
+from aoai_lib.detections.document import document
+from aoai_lib.detections.events import TYPES
+from aoai_lib.frameworks import atlas, owasp
+from aoai_lib.lab.logs import LogQueryError, LogStore
+from aoai_lib.model import InputError
+
+NOW = datetime(2026, 11, 23, 12, 2, 30, tzinfo=UTC)
+KUSTO = ROOT / "tests" / "kusto"
+needs_binder = pytest.mark.skipif(
+    shutil.which("node") is None or not (KUSTO / "node_modules").is_dir(),
+    reason="Microsoft's KQL language service is not here: `make kql` sets it up",
+)
+EACH = pytest.mark.parametrize("detection", catalogue(), ids=lambda each: each.name)
+
+
+def store(tables: dict[str, list[dict[str, Any]]]) -> LogStore:
+    """A workspace of the lab with these rows."""
+    held = LogStore(["w"])
+    for table, rows in tables.items():
+        for row in rows:
+            plain = {
+                key: f"{value:%Y-%m-%dT%H:%M:%S.%fZ}" if isinstance(value, datetime) else value
+                for key, value in row.items()
+            }
+            held.append("w", table, {key: value for key, value in plain.items() if value is not None})
+    return held
+
+
+def ask(held: LogStore, query: str) -> list[dict[str, Any]]:
+    (table, *_) = held.query("w", query, None, NOW)["tables"]
+    names = [column["name"] for column in table["columns"]]
+    return [dict(zip(names, row, strict=True)) for row in table["rows"]]
+
+
+def unlike(rows: list[dict[str, Any]], wanted: tuple[dict[str, Any], ...]) -> str:
+    """How rows differ from those wanted, of which only some columns are named; "" where they are the same set."""
+    left = list(rows)
+    for each in wanted:
+        found = next((row for row in left if all(row.get(key) == value for key, value in each.items())), None)
+        if found is None:
+            return f"{each} is not among {left}"
+        left.remove(found)
+    return f"{left} should not be there" if left else ""
+
+
+@EACH
+def test_it_finds_its_events_and_nothing_else(detection: Detection) -> None:
+    events = (*detection.hits, *detection.misses)
+    assert unlike(ask(store(rows_of(events, NOW)), detection.kql(**detection.trial)), detection.rows) == ""
+
+
+@EACH
+def test_with_the_events_in_the_query_it_says_the_same_of_an_empty_workspace(detection: Detection) -> None:
+    query = shadowed(detection, (*detection.hits, *detection.misses), NOW)
+    assert unlike(ask(LogStore(["w"]), query), detection.rows) == ""
+    assert len(query) < 40_000, "short enough to be sent"
+
+
+@EACH
+def test_near_misses_alone_are_silent(detection: Detection) -> None:
+    """Events that belong to a hit's group (a start beside its end) are no hit without it."""
+    assert ask(LogStore(["w"]), shadowed(detection, detection.misses, NOW)) == []
+
+
+@EACH
+def test_rows_that_are_there_already_do_not_matter(detection: Detection) -> None:
+    held = store(rows_of(detection.hits, NOW))
+    assert ask(held, shadowed(detection, detection.misses, NOW)) == []
+
+
+@EACH
+def test_no_event_at_all_is_no_row_and_no_error(detection: Detection) -> None:
+    assert ask(LogStore(["w"]), shadowed(detection, (), NOW)) == []
+
+
+@EACH
+def test_hostile_values_are_data(detection: Detection) -> None:
+    """Quotes, brackets, line ends and control characters in every text of every event: it still finds as many rows."""
+    odd = '"]; print 1 // \n\\ {{most}} <script> =1+1 \u202e ☃'
+
+    def spoilt(event: Any) -> Any:
+        told = {"caller": f"{event.with_['caller']}{odd}"} if event.with_.get("caller") else {}
+        return event.model_copy(update={"with_": {**event.with_, **told}})
+
+    hits = [spoilt(event) for event in detection.hits]
+    found = ask(LogStore(["w"]), shadowed(detection, hits, NOW))
+    assert len(found) == len(ask(LogStore(["w"]), shadowed(detection, detection.hits, NOW)))
+    assert "print_0" not in {key for row in found for key in row}
+
+
+@EACH
+def test_what_a_workspace_lacks_is_named(detection: Detection) -> None:
+    whole = {table: {"TimeGenerated", *columns} for table, columns in detection.tables.items()}
+    assert detection.missing(whole) == []
+    assert detection.missing({}) == list(detection.tables)
+    table = next(iter(detection.tables))
+    column = detection.tables[table][-1]
+    assert detection.missing({**whole, table: whole[table] - {column}}) == [f"{table}.{column}"]
+    renamed = {each.swapcase() for each in whole[table]}
+    assert set(detection.missing({**whole, table: renamed})) == {f"{table}.{each}" for each in detection.tables[table]}
+
+
+@EACH
+def test_what_it_needs_is_what_it_names(detection: Detection) -> None:
+    query = detection.kql()
+    assert all(table in query for table in detection.tables)
+    assert all(set(columns) <= {"TimeGenerated", *TYPES[table]} for table, columns in detection.tables.items())
+    assert not re.search(r"\{\{|\}\}", query)
+
+
+def test_there_are_enough_and_they_name_real_clauses() -> None:
+    assert len(catalogue()) >= 15
+    assert Counter(each.id for each in catalogue()).most_common(1)[0][1] == 1
+    for each in catalogue():
+        assert atlas(*each.atlas)
+        assert not each.owasp or owasp(*each.owasp)
+    assert len([each for each in catalogue() if each.guide]) >= 5, "what was wrong with each of the guide's"
+
+
+def test_parameters_are_literals_of_their_type() -> None:
+    burst = find("request-burst")
+    assert "> ago(2h)" in burst.kql(window="2h") and "Requests > 7" in burst.kql(most=7)
+    known = find("many-deployments").kql(known=['a"b', "c"])
+    assert 'dynamic(["a\\"b", "c"])' in known
+    for wrong in (
+        {"window": "1h) | take 5"},
+        {"window": "0h"},
+        {"most": "5"},
+        {"most": True},
+        {"else_": 1},
+        {"window": 3},
+    ):
+        with pytest.raises(InputError):
+            burst.kql(**wrong)
+    with pytest.raises(InputError, match="no detection"):
+        find("nothing")
+
+
+GOOD = yaml.safe_load((FOLDER / "12-role-granted.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"id": "X-1"}, "id"),
+        ({"misses": []}, "needs events"),
+        ({"rows": []}, "needs events"),
+        ({"query": GOOD["query"] + "| where a > {{most}}"}, "not those that the query names"),
+        ({"query": "AzureActivity | where TimeGenerated > ago({{window}}) | evaluate bag_unpack(p)"}, "bag_unpack"),
+        ({"parameters": {"window": {**GOOD["parameters"]["window"], "default": "3d"}}}, "two days is the most"),
+        ({"hits": [{"shape": "ghost"}]}, "no event of the shape ghost"),
+        ({"hits": [{"shape": "alert"}]}, "which it does not look at"),
+        ({"trial": {"window": "soon"}}, "is no timespan"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_what_is_wrong(change: dict[str, Any], said: str) -> None:
+    with pytest.raises((ValueError, InputError), match=said):
+        Detection.model_validate({**GOOD, **change})
+
+
+def test_a_missing_table_is_said_by_the_engine_too() -> None:
+    with pytest.raises(LogQueryError) as refused:
+        ask(LogStore(["w"]), "Nowhere | take 1")
+    assert "Nowhere" in json.dumps(refused.value.body)
+
+
+def test_the_page_is_what_the_files_say() -> None:
+    written = (ROOT / "docs" / "detections.md").read_text(encoding="utf-8")
+    assert written == document(), "run: python -m aoai_lib.detections > docs/detections.md"
+
+
+def checked(*queries: str) -> list[dict[str, Any]]:
+    """What Microsoft's parser and binder make of queries, with the tables' columns as their schema."""
+    schema = {table: {"TimeGenerated": "datetime", **columns} for table, columns in TYPES.items()}
+    asked = json.dumps([{"query": query, "tables": schema} for query in queries])
+    done = subprocess.run(
+        ["node", KUSTO / "check.js"], input=asked, capture_output=True, text=True, check=True, cwd=KUSTO
+    )
+    answers: list[dict[str, Any]] = json.loads(done.stdout)
+    return answers
+
+
+@needs_binder
+def test_microsofts_binder_takes_every_query() -> None:
+    plain = [each.kql() for each in catalogue()]
+    inside = [shadowed(each, (*each.hits, *each.misses), NOW) for each in catalogue()]
+    for each, answer in zip([*catalogue(), *catalogue()], checked(*plain, *inside), strict=True):
+        assert answer["problems"] == [], each.id
+        assert answer["kind"] == "Query" and answer["columns"], each.id
+        wanted = {name for row in each.rows for name in row}
+        assert wanted <= set(answer["columns"]), each.id
+
+
+@needs_binder
+def test_microsofts_binder_finds_what_is_broken() -> None:
+    """The check can fail: a column of another spelling, a missing table, a wrong operator, half a query."""
+    query = find("key-use").kql()
+    broken = (
+        query.replace("CallerIPAddress", "CallerIpAddress"),
+        query.replace("AzureDiagnostics", "AzureDiagnostic"),
+        query.replace("| summarize", "| sumarize"),
+        query.rpartition("by ")[0] + "by",
+    )
+    assert all(answer["problems"] for answer in checked(*broken))
