@@ -55,7 +55,8 @@ class Issuer:
     def managed_identity(self, header: str, resource: str, client_id: str = "") -> dict[str, Any]:
         """Answer the managed identity endpoint of App Service (api-version 2019-08-01).
 
-        The machine holds every workload identity of its tenant: ``client_id`` names another than the header's.
+        The machine holds the workload identities of its tenant, but for the one that may write: ``client_id`` names another
+        than the header's.
         """
         holder = self._holder(header)
         if holder is None:
@@ -64,7 +65,7 @@ class Issuer:
             raise SignInError(400, {"statusCode": 400, "message": "The parameter 'resource' is missing."})
         tenant, principal = holder
         if client_id:
-            found = [each for each in tenant.world.principals if each.app_id == client_id]
+            found = [each for each in _held_by_the_machine(tenant) if each.app_id == client_id]
             if not found:
                 raise SignInError(400, {"statusCode": 400, "message": "No managed identity has this client id."})
             principal = found[0]
@@ -170,3 +171,7 @@ def _us(moment: datetime) -> str:
 
 def _oauth_error(code: str, description: str) -> dict[str, Any]:
     return {"error": code, "error_description": description, "error_codes": [], "correlation_id": str(uuid4())}
+
+
+def _held_by_the_machine(tenant: Tenant) -> list[Principal]:
+    return [each for each in tenant.world.principals if each.kind == "ServicePrincipal" and each.name != "operator"]

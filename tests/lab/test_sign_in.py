@@ -101,3 +101,28 @@ def test_an_sdk_call_with_an_unknown_identity_fails_as_authentication(visit, mon
     monkeypatch.setenv("IDENTITY_HEADER", "guess")
     with pytest.raises(ClientAuthenticationError):
         guest.credential.get_token("https://vault.azure.net/.default")
+
+
+def test_the_machine_holds_no_person_and_not_the_one_that_may_write(lab: Lab) -> None:
+    """By a client id an assessor gets another workload's token, never the operator's, a user's or a group's."""
+    tenant = lab.state("exposed")
+    announced = lab.environment("exposed")
+    got: dict[str, int] = {}
+    with requests.Session() as line:
+        line.verify, line.trust_env = lab.ca_file, False
+        for each in tenant.world.principals:
+            if each.app_id:
+                answer = line.get(
+                    announced["IDENTITY_ENDPOINT"],
+                    params={
+                        "api-version": "2019-08-01",
+                        "resource": "https://management.azure.com",
+                        "client_id": each.app_id,
+                    },
+                    headers={"X-IDENTITY-HEADER": announced["IDENTITY_HEADER"]},
+                    timeout=30,
+                )
+                got[each.name] = answer.status_code
+    assert got["id-shop-backend"] == got["assessor"] == 200
+    assert got["operator"] == 400
+    assert not [name for name, status in got.items() if "@" in name and status == 200]
