@@ -153,7 +153,7 @@ def tables_are_kept(facts: Facts) -> Verdict:
         ("diagnostics_table", "AzureDiagnostics", logged, own),
         ("activity_table", "AzureActivity", exported, activity),
     ):
-        kept = max((_kept(facts, source, workspace) for workspace in workspaces), default=float("inf"))
+        kept = max((days_kept(facts, source, workspace) for workspace in workspaces), default=float("inf"))
         if kept < days or not workspaces:
             listed.require_all()
         if kept < days:
@@ -162,7 +162,7 @@ def tables_are_kept(facts: Facts) -> Verdict:
     return passes(f"The log tables in {_names(logged)} are kept for {shortest:g} days, and {days} are required.")
 
 
-def _kept(facts: Facts, source: str, workspace: str) -> float:
+def days_kept(facts: Facts, source: str, workspace: str) -> float:
     """Days for which a table is kept. A table that has no rows yet, or no setting of its own, has the workspace's."""
     name = workspace_name(workspace)
     reading = facts.snapshot.reading(source, workspace)

@@ -25,6 +25,9 @@ _VNET_ID: Final = re.compile(
     r"(?i)/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft\.Network/virtualNetworks/[^/\s]+"
 )
 _GROUP_ID: Final = re.compile(r"(?i)/subscriptions/[^/\s]+/resourceGroups/[^/\s]+")
+_WORKSPACE_ID: Final = re.compile(
+    r"(?i)/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft\.OperationalInsights/workspaces/[^/\s]+"
+)
 _SUBNET_ID: Final = re.compile(_VNET_ID.pattern + r"/subnets/[^/\s]+")
 _GUID_WANTED: Final = "must be a GUID with its dashes, as in 11111111-2222-3333-4444-555555555555"
 _LABEL_WANTED: Final = "must be 1 to 64 letters, digits, dots, dashes or underscores, and begin with no dot or dash"
@@ -184,6 +187,8 @@ def _mistakes(parameters: Parameters) -> Iterator[_Problem]:
     for name, shape, what in (
         ("endpoint_subnet", _SUBNET_ID, "subnet"),
         ("dns_resource_group", _GROUP_ID, "resource group"),
+        ("alert_group", _GROUP_ID, "resource group"),
+        ("log_workspace", _WORKSPACE_ID, "Log Analytics workspace"),
     ):
         value = getattr(wished, name)
         if value and not shape.fullmatch(value):

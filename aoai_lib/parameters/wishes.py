@@ -71,6 +71,17 @@ class Hardening(BaseModel):
         le=720,
         description="How long to go on trying, with active probes, whether what was switched off is refused: IAM-01.",
     )
+    log_workspace: str = Field(
+        default="",
+        max_length=1000,
+        description="ARM id of the Log Analytics workspace for logs that go nowhere yet: MON-01, MON-05.",
+    )
+    alert_group: str = Field(
+        default="", max_length=1000, description="ARM id of the resource group for alert rules: MON-06 to MON-10."
+    )
+    alert_emails: list[Text] = Field(
+        default=[], description="Mail addresses of those who are told by new alerts: MON-06 to MON-10."
+    )
     filter_policy: str = Field(
         default="aoai-playbook-strict",
         pattern=POLICY,

@@ -24,7 +24,7 @@ from aoai_lib.harden.remedies.network import ACCOUNTS
 from aoai_lib.harden.wire import holds
 from aoai_lib.model import Finding, Json
 from aoai_lib.private_link import name_of
-from aoai_lib.probe.content import CANARY_LIST as CANARY
+from aoai_lib.probe.suite import CANARY_LIST as CANARY
 
 _PROVIDER: Final = "Microsoft.CognitiveServices/accounts"
 _BASE: Final = "Microsoft.DefaultV2"
