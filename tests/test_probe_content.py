@@ -23,7 +23,7 @@ from aoai_lib.lab.server import Lab
 from aoai_lib.model import InputError, Snapshot, Status
 from aoai_lib.parameters import Parameters, load
 from aoai_lib.probe import content
-from aoai_lib.probe.suite import Case, cases_for, suite
+from aoai_lib.probe.suite import CANARY_LIST, READING, Case, cases_for, shown, suite
 from aoai_lib.probe.suite import load as load_cases
 from aoai_lib.run import collect
 
@@ -40,9 +40,7 @@ def look(asked: Parameters, evidence: Evidence | None = None) -> Snapshot:
 
 
 def verdicts(snapshot: Snapshot, deployment: str) -> dict[str, str]:
-    return {
-        value["case"]: value["verdict"] for name, value in content.shown(snapshot) if name.endswith(f"/{deployment}")
-    }
+    return {value["case"]: value["verdict"] for name, value in shown(snapshot) if name.endswith(f"/{deployment}")}
 
 
 def statuses(snapshot: Snapshot, control: str) -> dict[str, Status]:
@@ -121,7 +119,7 @@ def test_a_deployment_that_is_not_there_costs_one_call() -> None:
     with own_lab("hardened", "assessor") as lab:
         lab.faults.add("404::/openai/v1/")
         snapshot = look(probing("hardened"))
-        assert len(sent(lab)) == len({name for name, _ in content.shown(snapshot)})
+        assert len(sent(lab)) == len({name for name, _ in shown(snapshot)})
     assert Status.PASS not in statuses(snapshot, "CNT-12").values()
 
 
@@ -143,8 +141,8 @@ def test_a_replay_gives_the_same_readings(tmp_path: Path) -> None:
         first = look(asked, evidence)
     evidence.close()
     again = collect(asked, {"content"}, Evidence(), recording=Recording.load(path))
-    cases = {key: value.value for key, value in first.readings.items() if key[0] == content.READING}
-    assert cases and cases == {key: value.value for key, value in again.readings.items() if key[0] == content.READING}
+    cases = {key: value.value for key, value in first.readings.items() if key[0] == READING}
+    assert cases and cases == {key: value.value for key, value in again.readings.items() if key[0] == READING}
 
 
 def test_no_text_of_a_prompt_or_an_answer_is_left_in_a_run(tmp_path: Path) -> None:
@@ -182,9 +180,7 @@ def test_the_list_that_was_made_for_it_is_preferred_and_patterns_are_not_tried(h
     (account, _), *_ = content.accounts(hardened)
     policies = hardened.reading("rai_policies", account)
     own = next(each for each in policies.value if each["properties"].get("customBlocklists"))
-    both = [
-        {"blocklistName": content.CANARY_LIST, "blocking": True, "source": each} for each in ("Prompt", "Completion")
-    ]
+    both = [{"blocklistName": CANARY_LIST, "blocking": True, "source": each} for each in ("Prompt", "Completion")]
     changed = {
         **own,
         "properties": {**own["properties"], "customBlocklists": [*own["properties"]["customBlocklists"], *both]},
@@ -192,7 +188,7 @@ def test_the_list_that_was_made_for_it_is_preferred_and_patterns_are_not_tried(h
 
     def with_items(*items: dict[str, Any]) -> list[content.Target]:
         values = [changed if each is own else each for each in policies.value]
-        scope = f"{account}/raiBlocklists/{content.CANARY_LIST}"
+        scope = f"{account}/raiBlocklists/{CANARY_LIST}"
         held = replace(
             policies, source="rai_blocklist_items", scope=scope, value=[{"properties": each} for each in items]
         )
@@ -208,7 +204,7 @@ def test_the_list_that_was_made_for_it_is_preferred_and_patterns_are_not_tried(h
         ]
 
     (target,) = with_items({"pattern": "zq-canary-1", "isRegex": False})
-    assert (target.blocklist, target.term) == (content.CANARY_LIST, "zq-canary-1")
+    assert (target.blocklist, target.term) == (CANARY_LIST, "zq-canary-1")
     for useless in (
         {"pattern": "zq.*", "isRegex": True},
         {"pattern": "two words"},
@@ -255,15 +251,15 @@ def test_a_wrong_case_is_refused_by_name(text: str, said: str, tmp_path: Path) -
 
 
 def test_what_came_of_the_cases_is_drawn_and_told(exposed: Snapshot) -> None:
-    shown = run_of(exposed)
-    pictures = shown.cases().figures
+    run = run_of(exposed)
+    pictures = run.cases().figures
     assert len(pictures) == 2, "one for each account that could be called"
     told = "\n".join(picture.text for picture in pictures)
     assert "harm violence: recognised and let through, violence medium, prompt" in told
     assert "jailbreak: declined by the model, by no filter" in told
     assert all("<title" in picture.svg for picture in pictures)
-    table = shown.cases_sent()
-    assert len(table.rows) == len(list(content.shown(exposed)))
+    table = run.cases_sent()
+    assert len(table.rows) == len(list(shown(exposed)))
     row = next(each for each in table.rows if each[1] == "harm-violence" and str(each[0]).endswith("gpt-4o"))
     assert row[4:8] == ("detected only", "violence", "medium", "prompt")
     written = str(table.rows) + told
@@ -271,8 +267,8 @@ def test_what_came_of_the_cases_is_drawn_and_told(exposed: Snapshot) -> None:
 
 
 def test_where_nothing_was_sent_that_is_said(mixed: Snapshot) -> None:
-    shown = run_of(mixed)
-    assert "No case was sent" in repr(shown.cases()) and shown.cases_sent().rows == []
+    run = run_of(mixed)
+    assert "No case was sent" in repr(run.cases()) and run.cases_sent().rows == []
 
 
 def test_parameters_of_the_lab_keep_probes_off() -> None:
@@ -296,3 +292,17 @@ def test_a_canary_that_was_just_planted_is_asked_until_it_is_in_force(
     tries = [line for line in evidence.exchanges if line.headers.get("x-aoai-case") == "canary-prompt"]
     assert len(tries) > 2 and tries[0].status == 200 and tries[-1].status == 400
     assert statuses(snapshot, "CNT-13")["search-chat"] is Status.PASS
+
+
+def test_what_another_filter_blocked_tells_nothing_of_this_one(hardened: Snapshot) -> None:
+    """Every case blocked by the blocklist alone: nothing is known of the categories."""
+    readings = {
+        key: replace(value, value=[{**each, "hit": "custom_blocklists"} for each in value.value])
+        if key[0] == content.READING
+        else value
+        for key, value in hardened.readings.items()
+    }
+    snapshot = replace(hardened, readings=readings)
+    (found,) = (each for each in judge(snapshot) if each.control == "CNT-15" and each.subject.name == "chat")
+    assert found.status is Status.NOT_ASSESSED and "custom_blocklists" not in found.reason
+    assert "a blocklist" in found.reason

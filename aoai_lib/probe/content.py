@@ -12,7 +12,7 @@ says that it has blocked an account for abuse, everything else of that account i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,13 +29,10 @@ from aoai_lib.model import Json, Kind, Reading, Snapshot, State, Subject
 from aoai_lib.probe.answers import BLOCKLISTS, COMPLETION, PROMPT, Proof, Verdict, judge
 from aoai_lib.probe.budget import OverBudgetError
 from aoai_lib.probe.stage import ACCOUNT, Stage, accounts
-from aoai_lib.probe.suite import ANSWER_TOKENS, Case, cases_for, suite
+from aoai_lib.probe.suite import ANSWER_TOKENS, CANARY_LIST, READING, Case, cases_for, suite
 
 CASE: Final = "content_case"
 """What the lines say in `x-aoai-probe`."""
-READING: Final = "content_cases"
-CANARY_LIST: Final = "aoai-playbook-canary"
-"""The blocklist that a hardening makes for this (`hardening.canary`)."""
 
 _DEPLOYMENT, _CASE_ID, _LIST = (f"{PREFIX}{word}" for word in ("deployment", "case", "blocklist"))
 _PROPAGATION: Final = timedelta(minutes=10)
@@ -297,10 +294,3 @@ def _verdict(line: Exchange, case: Case | None = None) -> Proof:
     if case is None:
         return judge(line.status, line.body, line.error)
     return judge(line.status, line.body, line.error, category=case.category, stage=case.stage)
-
-
-def shown(snapshot: Snapshot) -> Iterator[tuple[str, Json]]:
-    """Every case that was sent: the deployment's ARM id and the case's value."""
-    for reading in snapshot.of(READING):
-        for each in reading.value or []:
-            yield reading.scope, each

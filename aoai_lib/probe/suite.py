@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
@@ -11,8 +12,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from aoai_lib.guardrails.filters import Family
-from aoai_lib.model import InputError
+from aoai_lib.model import InputError, Json, Snapshot
 
+READING: Final = "content_cases"
+"""The source of the readings that say what came of the cases: see `content`."""
+CANARY_LIST: Final = "aoai-playbook-canary"
+"""The blocklist that a hardening makes to have a term to try (`hardening.canary`)."""
 FOLDER: Final = Path(__file__).parent / "cases"
 Kind = Literal["benign", "borderline", "harm", "jailbreak", "indirect", "protected", "canary"]
 Modality = Literal["chat", "stream", "responses", "embeddings", "image"]
@@ -88,3 +93,10 @@ def cases_for(family: Family, *, responses: bool) -> list[Case]:
     """The cases for a family of models; those of the Responses API where the model has it."""
     wanted = _OF_FAMILY[family]
     return [case for case in suite() if case.modality in wanted and (responses or case.modality != "responses")]
+
+
+def shown(snapshot: Snapshot) -> Iterator[tuple[str, Json]]:
+    """Every case that was sent: the deployment's ARM id and what came of the case."""
+    for reading in snapshot.of(READING):
+        for each in reading.value or []:
+            yield reading.scope, each

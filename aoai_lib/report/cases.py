@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aoai_lib.model import Json
-from aoai_lib.probe.content import shown
-from aoai_lib.probe.suite import suite
+from aoai_lib.probe.suite import shown, suite
 from aoai_lib.report.figure import Cell, Figure, Grid, Row, Tone
 from aoai_lib.report.figures import Gallery
 from aoai_lib.report.table import Table
