@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -83,6 +84,20 @@ def test_36_more_than_the_reason_of_the_end_is_looked_at(hardened: Snapshot, exp
     chat = verdicts(hardened, "chat")
     assert chat["harm-violence-stream"] == chat["indirect"] == chat["canary-answer"] == "blocked"
     assert verdicts(exposed, "gpt-4o")["harm-violence"] == "detected_only"
+
+
+def test_36_what_another_filter_blocked_tells_nothing_of_this_one(hardened: Snapshot) -> None:
+    """Every case as if the blocklist alone had blocked it: nothing is known of the categories."""
+    readings = {
+        key: replace(value, value=[{**each, "hit": "custom_blocklists"} for each in value.value])
+        if key[0] == "content_cases"
+        else value
+        for key, value in hardened.readings.items()
+    }
+    found = [each for each in judge(replace(hardened, readings=readings)) if each.control == "CNT-15"]
+    sent_to = [each for each in found if each.subject.name == "chat"]
+    assert sent_to and {each.status for each in sent_to} == {Status.NOT_ASSESSED}
+    assert all("blocked (a blocklist" in each.reason for each in sent_to)
 
 
 def test_37_what_could_not_be_tried_is_not_a_filter_that_blocks_too_much() -> None:

@@ -267,6 +267,23 @@ def test_a_stream_is_read_to_its_end_and_in_its_older_form() -> None:
     assert broken.verdict is Verdict.INCONCLUSIVE and "broke off" in broken.why
 
 
+@pytest.mark.parametrize("code", ["server_error", "context_length_exceeded", 500, None])
+def test_an_error_after_the_status_is_neither_a_block_nor_a_clean_answer(code: object) -> None:
+    """Streams and the Responses API fail with 200; what the filters said before does not make an answer of it."""
+    looked = [{"blocked": False, "source_type": "prompt", "content_filter_results": CLEAN}]
+    failed = {"code": code, "message": "content_filter"}
+    response = {"object": "response", "status": "failed", "error": failed, "content_filters": looked}
+    for body in (kept(response), streamed(FIRST, chunk(delta={"content": "Os"}), {"error": failed})):
+        proof = judge(200, body, category="hate")
+        assert proof.verdict is Verdict.INCONCLUSIVE and "error" in proof.why and not proof.answered
+
+
+def test_a_block_that_comes_as_an_error_within_a_stream_is_one() -> None:
+    body = streamed(FIRST, chunk(delta={"content": "Os"}), blocked_prompt(HATE))
+    proof = judge(200, body, category="hate")
+    assert (proof.verdict, proof.category, proof.stage) == (Verdict.BLOCKED, "hate", "completion")
+
+
 def test_pictures_carry_their_annotations_themselves() -> None:
     item = {
         "b64_json": "aGVsbG8=",
@@ -357,6 +374,6 @@ def test_recorded_answers_are_judged_as_they_are() -> None:
 def test_the_recorded_blocklist_and_late_stream_are_read() -> None:
     profane = (RECORDED / "chat_completion_200_custom_blocklists_profanity.json").read_bytes()
     proof = judge(200, speech.kept_answer(profane, None), category="custom_blocklists")
-    assert proof.verdict in (Verdict.NOT_DETECTED, Verdict.DETECTED_ONLY)
+    assert proof.verdict is Verdict.NOT_DETECTED, "an empty list of blocklists says that none hit"
     late = (RECORDED / "sse_async_filter_semantic_kernel_testdata.sse.txt").read_bytes()
     assert judge(200, speech.kept_answer(late, None)).verdict is Verdict.NOT_DETECTED

@@ -292,17 +292,3 @@ def test_a_canary_that_was_just_planted_is_asked_until_it_is_in_force(
     tries = [line for line in evidence.exchanges if line.headers.get("x-aoai-case") == "canary-prompt"]
     assert len(tries) > 2 and tries[0].status == 200 and tries[-1].status == 400
     assert statuses(snapshot, "CNT-13")["search-chat"] is Status.PASS
-
-
-def test_what_another_filter_blocked_tells_nothing_of_this_one(hardened: Snapshot) -> None:
-    """Every case blocked by the blocklist alone: nothing is known of the categories."""
-    readings = {
-        key: replace(value, value=[{**each, "hit": "custom_blocklists"} for each in value.value])
-        if key[0] == content.READING
-        else value
-        for key, value in hardened.readings.items()
-    }
-    snapshot = replace(hardened, readings=readings)
-    (found,) = (each for each in judge(snapshot) if each.control == "CNT-15" and each.subject.name == "chat")
-    assert found.status is Status.NOT_ASSESSED and "custom_blocklists" not in found.reason
-    assert "a blocklist" in found.reason
