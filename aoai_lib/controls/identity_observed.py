@@ -116,6 +116,10 @@ def attempted(facts: Facts, defined: str) -> Verdict:
     for view in _tried(facts, "deployment_attempt"):
         status, said = view.number("status"), _said(view)
         caller, left = view.text("identity"), view.number("left")
+        if left is not None and 200 <= left < 300 and not (status is not None and 200 <= status < 300):
+            return not_assessed(
+                f"{defined}, but the deployment “{view.text('name')}” was there after the attempt: {said}."
+            )
         if status == 403 and view.text("code").lower() == "authorizationfailed":
             after = ", and nothing was there afterwards" if left == 404 else ""
             return passes(f"{defined}; and “{caller}”, which holds only it, was refused when it tried: {said}{after}.")

@@ -94,7 +94,7 @@ def _holder(site: Site, finding: Finding, assignment: Assignment) -> _Holder:
         is_workload,
         deploys,
         is_workload and (wished or (not deploys and bool(role.held(CALL_MODELS)))),
-        finding.control == "IAM-13" or assignment.principal_type.lower() == "unknown",
+        finding.control == "IAM-13",
     )
 
 
@@ -135,8 +135,8 @@ def own_hand(snapshot: Snapshot, subscription: str, assignment: Assignment) -> s
 def _is_wide(finding: Finding, holder: _Holder) -> bool:
     """Whether others lose more by the removal than a plan may decide: above the resource group always, and on the resource
     group where nothing narrower takes the assignment's place."""
-    scope, (_, group, account) = holder.assignment.scope, chain(finding.subject.account)
-    if holder.is_gone or f"{scope}/".startswith(f"{account}/"):
+    scope, group = holder.assignment.scope, chain(finding.subject.account)[1]
+    if holder.is_gone or _is_inside(holder.assignment, finding.subject.account):
         return False
     replaced = holder.deploys or (holder.is_workload and finding.control == "IAM-05")
     return not (scope == group and replaced)
@@ -177,10 +177,11 @@ def _removal(site: Site, finding: Finding, holder: _Holder, after: tuple[str, ..
     else:
         rest = "" if "/providers/" in holder.assignment.scope else " and everything else in the resource group"
         effect = f"{holder.who} loses what the role gives on {_names(holder)}{rest}."
+        direct = _is_inside(holder.assignment, finding.subject.account)
         names = [
             "own-hand",
             *(["verified-call"] if holder.calls else []),
-            *([] if _only_calls(holder) else ["holder-informed"]),
+            *([] if _only_calls(holder) and direct else ["holder-informed"]),
         ]
         about = {"checks": tuple(Check(name=each, about=holder.arm_id) for each in names)}
     return site.delete(
@@ -195,6 +196,11 @@ def _removal(site: Site, finding: Finding, holder: _Holder, after: tuple[str, ..
         after=after,
         **about,
     )
+
+
+def _is_inside(assignment: Assignment, account: str) -> bool:
+    """Whether an assignment stands on the account or below it: what else its role gives reaches nothing but the account."""
+    return f"{assignment.scope}/".startswith(f"{normal(account)}/")
 
 
 def _only_calls(holder: _Holder) -> bool:

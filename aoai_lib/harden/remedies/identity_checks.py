@@ -75,12 +75,17 @@ def nobody_uses_a_key(snapshot: Snapshot, account: str) -> Answer:
     name = name_of(account)
     try:
         callers = key_callers(_facts(snapshot, account))
+        usage = account_usage(snapshot, account)
     except UNKNOWN as problem:
         return Answer(False, f"Who uses a key of “{name}” is not known: {problem}")
     if callers:
         listed = tuple(str(each) for each in callers)
         return Answer(False, f"{len(callers)} caller(s) of “{name}” use a key and would be refused:", listed)
-    return Answer(True, f"The logs show no call of “{name}” with a key.")
+    if usage.nameless:
+        unclear = f"{usage.nameless} successful call(s) tell neither caller nor deployment, so a key may be behind them"
+        return Answer(False, f"The logs show no call of “{name}” with a key that names a deployment; but {unclear}.")
+    since = f", the first of them of {usage.first[:10]}" if usage.first else ""
+    return Answer(True, f"The calls of “{name}” in the last {usage.days} days{since}, show none with a key.")
 
 
 def _facts(snapshot: Snapshot, account: str) -> Facts:
