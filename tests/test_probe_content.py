@@ -16,7 +16,8 @@ from tenants import ROOT
 from aoai_lib.assess import judge
 from aoai_lib.azure.replay import Recording
 from aoai_lib.bundle.verification import Outcome, verify
-from aoai_lib.evidence.store import Evidence
+from aoai_lib.evidence import speech
+from aoai_lib.evidence.store import Evidence, Exchange
 from aoai_lib.fleet import Task, assess_tenant, environment
 from aoai_lib.guardrails.filters import Family
 from aoai_lib.lab.server import Lab
@@ -27,6 +28,7 @@ from aoai_lib.probe.suite import CANARY_LIST, READING, Case, cases_for, shown, s
 from aoai_lib.probe.suite import load as load_cases
 from aoai_lib.run import collect
 
+CLEAN_LISTS = {"custom_blocklists": {"filtered": False, "details": []}}
 OBSERVED = ("CNT-12", "CNT-13", "CNT-14", "CNT-15")
 
 
@@ -123,7 +125,7 @@ def test_a_deployment_that_is_not_there_costs_one_call() -> None:
     assert Status.PASS not in statuses(snapshot, "CNT-12").values()
 
 
-@pytest.mark.parametrize("fault", ["500", "503", "badjson", "null", "429"])
+@pytest.mark.parametrize("fault", ["503", "badjson", "null", "429"])
 def test_a_fault_is_never_a_block(fault: str) -> None:
     with own_lab("hardened", "assessor") as lab:
         lab.faults.add(f"{fault}::/openai/v1/")
@@ -174,6 +176,40 @@ def test_texts_are_kept_only_where_the_parameters_say_so(tmp_path: Path) -> None
         look(probing("hardened", text="full"), evidence)
     kept = json.dumps([line.body for line in evidence.exchanges])
     assert "beginning with:" in kept
+
+
+@pytest.mark.parametrize("said", ["", "I joined them: ", None])
+def test_an_answer_without_the_term_says_nothing_of_the_list(said: str | None, hardened: Snapshot) -> None:
+    """A model that does not comply, or that ran out of tokens, leaves completions open; one that says the term fails them."""
+    target = next(each for each in content.targets(hardened) if each.term)
+    lines = []
+    for case in target.cases[-2:]:
+        text = target.term if said is None else said
+        choice = {
+            "finish_reason": "stop",
+            "message": {"content": text},
+            "content_filter_results": CLEAN_LISTS,
+        }
+        headers = {"x-aoai-probe": content.CASE, "x-aoai-account": target.account, "x-aoai-deployment": target.name}
+        headers |= {"x-aoai-case": case.id, "x-aoai-vantage": "inside", "x-aoai-began": "2026-11-23T09:00:00.000Z"}
+        headers["x-aoai-blocklist"] = target.blocklist
+        body = speech.muted({"choices": [choice], "prompt_filter_results": [{"content_filter_results": CLEAN_LISTS}]})
+        lines.append(
+            Exchange(
+                case.id,
+                "2026-11-23T09:00:00.000Z",
+                "POST",
+                "https://a/openai/v1/chat/completions",
+                200,
+                1,
+                headers,
+                body,
+            )
+        )
+    (reading,) = content.readings(lines, hardened).values()
+    verdicts = {each["case"]: each["verdict"] for each in reading.value}
+    assert verdicts["canary-answer"] == ("not_detected" if said is None else "inconclusive")
+    assert verdicts["canary-prompt"] == "not_detected"
 
 
 def test_the_list_that_was_made_for_it_is_preferred_and_patterns_are_not_tried(hardened: Snapshot) -> None:

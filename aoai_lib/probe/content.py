@@ -11,11 +11,12 @@ says that it has blocked an account for abuse, everything else of that account i
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -254,9 +255,11 @@ def readings(lines: Iterable[Exchange], snapshot: Snapshot) -> dict[tuple[str, s
         if line.headers[PROBE] == CASE and name in known:
             grouped.setdefault(known[name], {}).setdefault(line.headers.get(_CASE_ID, ""), []).append(line)
     declared = {case.id: case for case in (*suite(), *_canary_cases("unknown"))}
+    terms = {target.id.lower(): target.term for target in targets(snapshot)}
     found = {}
     for deployment, of_case in grouped.items():
-        values = [_value(declared[name], sent[-1]) for name, sent in of_case.items() if name in declared]
+        term = terms.get(deployment.lower(), "")
+        values = [_value(declared[name], sent[-1], term) for name, sent in of_case.items() if name in declared]
         ids = tuple(line.id for sent in of_case.values() for line in sent)
         first = next(iter(of_case.values()))[0]
         found[READING, deployment.lower()] = Reading(
@@ -265,8 +268,12 @@ def readings(lines: Iterable[Exchange], snapshot: Snapshot) -> dict[tuple[str, s
     return found
 
 
-def _value(case: Case, line: Exchange) -> Json:
+def _value(case: Case, line: Exchange, term: str) -> Json:
     proof = _verdict(line, case)
+    if case.kind == "canary" and case.stage == COMPLETION and proof.answered and not _said(line.body, term):
+        proof = replace(
+            proof, verdict=Verdict.INCONCLUSIVE, why="the model did not say the term, so no filter could see it"
+        )
     return {
         "case": case.id,
         "kind": case.kind,
@@ -288,6 +295,14 @@ def _value(case: Case, line: Exchange) -> Json:
         "vantage": line.headers[VANTAGE],
         "when": line.headers[BEGAN],
     }
+
+
+def _said(body: Json, term: str) -> bool:
+    """Whether an answer is the term and nothing else, by its digest where the text was not kept."""
+    choices = body.get("choices") if isinstance(body, dict) else None
+    texts = [each.get("message", {}).get("content") for each in choices or [] if isinstance(each, dict)]
+    wanted = (term, hashlib.sha256(term.encode()).hexdigest())
+    return bool(term) and any((each.get("sha256") if isinstance(each, dict) else each) in wanted for each in texts)
 
 
 def _verdict(line: Exchange, case: Case | None = None) -> Proof:
