@@ -308,6 +308,23 @@ def test_a_workspace_that_receives_no_more_still_tells() -> None:
     assert "goes to no workspace" in usage.doubt
 
 
+def test_rows_where_the_log_went_before_do_not_prove_that_it_arrives_now() -> None:
+    """Keys look unused because the calls since the move were never logged."""
+    second = "4c9d8e7f-0000-4000-8000-000000000002"
+    moved = [setting(category="Audit", enabled=True), setting(SECOND)]
+    for old in ([call()], [call(category="Audit", object_id="", deployment="")]):
+        found = snapshot(
+            workspace(),
+            workspace(SECOND, second),
+            answered(*old),
+            answered(customer=second),
+            diagnostic_settings=moved,
+        )
+        usage = account_usage(found, ACCOUNT)
+        assert "stand where its request log no longer goes" in usage.doubt
+        assert usage.key_callers == []
+
+
 @pytest.mark.parametrize(
     ("log", "sends"),
     [

@@ -56,7 +56,7 @@ class Caller:
 class Usage:
     """What the logs tell about one account, over the window. Most active caller first.
 
-    `log` is rows by log category, calls too; `first` and `last` are those of calls. `nameless` counts rows that tell neither
+    `log` is rows by log category, calls too, and `arriving` the categories of those that stand where the log goes now; `first` and `last` are those of calls. `nameless` counts rows that tell neither
     caller nor deployment. `days` is the window, `receiving` the ids of the workspaces to which the request log goes now. `gaps` are the
     reads without which more callers may be there; `cut` says that a workspace answered as many rows as it was asked for.
     """
@@ -64,6 +64,7 @@ class Usage:
     account: str
     callers: tuple[Caller, ...] = ()
     log: Mapping[str, int] = field(default_factory=dict)
+    arriving: frozenset[str] = frozenset()
     first: str = ""
     last: str = ""
     nameless: int = 0
@@ -109,16 +110,18 @@ class Usage:
     def doubt(self) -> str:
         """Why logs that were read do not prove that nobody else called; "" where they do. A sentence without its full stop.
 
-        The log is known to arrive by its own rows, or, where nobody called, by the account's audit rows. Rows of usage or
-        traces without a row of the request log say the contrary: they come from calls.
+        The log is known to arrive by its own rows, or, where nobody called, by the account's audit rows, in a workspace to which
+        it goes now. Rows of usage or traces without a row of the request log say the contrary: they come from calls.
         """
         name = f"“{self.account.rpartition('/')[2]}”"
         if not self.receiving:
             return f"The request log of {name} goes to no workspace, so nobody can say who calls"
         if self.cut:
             return f"A workspace holds {MOST_ROWS:,} kinds of rows or more, so some callers of {name} may be missing"
-        if self.first or set(self.log) == {"Audit"}:
+        if CALLS in self.arriving or self.arriving == {"Audit"}:
             return ""
+        if self.first or (self.log and not self.arriving):
+            return f"The rows of {name} stand where its request log no longer goes; where it goes now, none arrived"
         if self.log:
             return f"Calls of {name} left other rows in the last {self.days} days and none in the request log"
         return f"No row of {name} arrived in the last {self.days} days: nobody called, or the log does not arrive"
@@ -164,6 +167,7 @@ def usage_of(facts: Facts, account: str) -> Usage:
     gaps: list[Reading] = []
     found: list[Row] = []
     receiving: list[str] = []
+    arriving: set[str] = set()
     cut = False
     for workspace, sends in _settings(facts, account, gaps).items():
         name = workspace.rpartition("/")[2]
@@ -176,8 +180,11 @@ def usage_of(facts: Facts, account: str) -> Usage:
             _cite(facts, f"callers[{name}]" + ("" if own else f"[{account.rpartition('/')[2]}]"), rows, reading)
             cut = cut or sum(map(len, answered.values())) >= MOST_ROWS
             found.extend(rows)
+            if workspace in receiving:
+                arriving.update(row.category for row in rows)
     known = _usage(account, joined(found))
-    return replace(known, days=facts.snapshot.evidence_days, receiving=tuple(receiving), gaps=tuple(gaps), cut=cut)
+    known = replace(known, receiving=tuple(receiving), arriving=frozenset(arriving))
+    return replace(known, days=facts.snapshot.evidence_days, gaps=tuple(gaps), cut=cut)
 
 
 def _cite(facts: Facts, path: str, rows: list[Row], reading: Reading) -> None:
