@@ -129,7 +129,7 @@ def test_a_deployment_that_is_not_there_costs_one_call() -> None:
 def test_a_fault_is_never_a_block(fault: str) -> None:
     with own_lab("hardened", "assessor") as lab:
         lab.faults.add(f"{fault}::/openai/v1/")
-        snapshot = look(probing("hardened", requests=12))
+        snapshot = look(probing("hardened", requests=6))
     assert set(verdicts(snapshot, "chat").values()) <= {"inconclusive"}
     for control in OBSERVED:
         assert set(statuses(snapshot, control).values()) <= {Status.NOT_ASSESSED, Status.NOT_APPLICABLE}
