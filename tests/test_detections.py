@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +16,12 @@ import yaml
 from tenants import ROOT
 
 from aoai_lib.detections import Detection, catalogue, find, rows_of, shadowed
-from aoai_lib.detections.catalogue import FOLDER
+from aoai_lib.detections.catalogue import FOLDER, read
 from aoai_lib.detections.document import document
 from aoai_lib.detections.events import TYPES
 from aoai_lib.frameworks import atlas, owasp
 from aoai_lib.lab.logs import LogQueryError, LogStore
+from aoai_lib.lab.logs import catalogue as lab_tables
 from aoai_lib.model import InputError
 
 NOW = datetime(2026, 11, 23, 12, 2, 30, tzinfo=UTC)
@@ -177,6 +179,25 @@ def test_a_wrong_file_is_refused_by_what_is_wrong(change: dict[str, Any], said: 
         Detection.model_validate({**GOOD, **change})
 
 
+def test_a_wrong_file_is_refused_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "13-odd.yaml"
+    for text in ("id: DET-01\nid: DET-02\n", "id: DET-01\n", "- id\n", "id: [\n"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(InputError, match=r"^13-odd\.yaml"):
+            read(path)
+
+
+def test_tuned_too_far_it_is_no_log_alert() -> None:
+    assert all((each.alert_limit() == "") == each.alertable for each in catalogue())
+    assert "two days" in find("request-burst").alert_limit(window="3d")
+
+
+def test_events_are_typed_as_the_tables_are() -> None:
+    for table, columns in TYPES.items():
+        real = {**lab_tables()[table]["columns"], "properties_s": "string"}
+        assert columns == {name: real.get(name) for name in columns}, table
+
+
 def test_a_missing_table_is_said_by_the_engine_too() -> None:
     with pytest.raises(LogQueryError) as refused:
         ask(LogStore(["w"]), "Nowhere | take 1")
@@ -190,7 +211,8 @@ def test_the_page_is_what_the_files_say() -> None:
 
 def checked(*queries: str) -> list[dict[str, Any]]:
     """What Microsoft's parser and binder make of queries, with the tables' columns as their schema."""
-    schema = {table: {"TimeGenerated": "datetime", **columns} for table, columns in TYPES.items()}
+    schema = {table: lab_tables()[table]["columns"] for table in TYPES}
+    schema["AzureDiagnostics"] = {**schema["AzureDiagnostics"], "properties_s": "string"}
     asked = json.dumps([{"query": query, "tables": schema} for query in queries])
     done = subprocess.run(
         ["node", KUSTO / "check.js"], input=asked, capture_output=True, text=True, check=True, cwd=KUSTO

@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from aoai_lib.detections.events import SHAPES, Event, tables_of
 from aoai_lib.model import InputError
+from aoai_lib.strict_yaml import parse_text, read_text
 
 FOLDER: Final = Path(__file__).parent / "files"
 _PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
@@ -82,7 +82,7 @@ class Detection(_Record):
             raise ValueError(f"there is no event of the shape {min(unknown)}")
         if strange := set(tables_of((*self.hits, *self.misses))) - self.tables.keys():
             raise ValueError(f"its events are in {min(strange)}, which it does not look at")
-        if self.alertable and (reason := _not_alertable(self.kql())):
+        if self.alertable and (reason := self.alert_limit()):
             raise ValueError(f"it is no log alert: {reason}")
         return self
 
@@ -92,6 +92,10 @@ class Detection(_Record):
             raise InputError(f"{self.id} has no parameter “{unknown[0]}”.")
         literals = {name: each.literal(values.get(name, each.default)) for name, each in self.parameters.items()}
         return _PLACE.sub(lambda match: literals[match[1]], self.query).strip()
+
+    def alert_limit(self, **values: Any) -> str:
+        """Why the query with these parameters can't be a log alert; "" where it can. Raises `InputError` as `kql` does."""
+        return _not_alertable(self.kql(**values))
 
     def missing(self, columns: dict[str, set[str]]) -> list[str]:
         """What a workspace lacks of what the query needs: tables, and columns as `Table.Column`. Columns are named exactly."""
@@ -119,7 +123,7 @@ def _not_alertable(query: str) -> str:
 @cache
 def catalogue() -> tuple[Detection, ...]:
     """Every detection, by id. Raises `InputError` that names the file."""
-    found = [_read(path) for path in sorted(FOLDER.glob("*.yaml"))]
+    found = [read(path) for path in sorted(FOLDER.glob("*.yaml"))]
     for key in ("id", "name"):
         named = [getattr(each, key) for each in found]
         if twice := {each for each in named if named.count(each) > 1}:
@@ -135,12 +139,11 @@ def find(name: str) -> Detection:
     raise InputError(f"There is no detection “{name}”.")
 
 
-def _read(path: Path) -> Detection:
+def read(path: Path) -> Detection:
+    """The detection in a file. Raises `InputError` that names the file and what is wrong in it."""
     try:
-        return Detection.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Detection.model_validate(parse_text(read_text(path), path.name).value)
     except ValidationError as problem:
         first = problem.errors(include_url=False, include_input=False)[0]
         at = ".".join(map(str, first["loc"]))
         raise InputError(f"{path.name}{f', {at}' if at else ''}: {first['msg']}.") from None
-    except (OSError, yaml.YAMLError) as problem:
-        raise InputError(f"{path.name} can't be read: {problem}.") from None

@@ -2,31 +2,46 @@
 
 Shapes: request and audit rows of Cognitive Services in AzureDiagnostics (recorded rows; the properties are text in a column of
 their own, or text or object in `AdditionalFields` where a workspace has 500 columns), AzureActivity (two and more rows an
-operation), SecurityAlert, and the two tables of a gateway (Microsoft Learn, Azure Monitor table reference, 2026).
+operation), AzureMetrics, SecurityAlert, and the two tables of a gateway (Microsoft Learn, Azure Monitor table reference, 2026).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Row = dict[str, Any]
+DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 ACCOUNT: Final = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.CognitiveServices/accounts/aoai"
 
 
 class Event(BaseModel):
-    """One or more rows: what they are like, how long before now, and what is special about them."""
+    """One or more rows: what they are like, when they were, and what is special about them.
+
+    `minutes_ago` counts back from now; `weekly`, as "Sun 03:00" in UTC, is the last such moment, for what depends on the clock.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     shape: str
     minutes_ago: float = Field(default=10, ge=0)
+    weekly: str = Field(default="", pattern=rf"^(({'|'.join(DAYS)}) ([01]\d|2[0-3]):[0-5]\d)?$")
     times: int = Field(default=1, ge=1, le=5000)
     with_: dict[str, Any] = Field(default={}, alias="with")
+
+    def moment(self, now: datetime) -> datetime:
+        """When it was, seen from `now`; never after it."""
+        if not self.weekly:
+            return now - timedelta(minutes=self.minutes_ago)
+        day, clock = self.weekly.split()
+        hour, minute = map(int, clock.split(":"))
+        then = now.astimezone(UTC).replace(hour=hour, minute=minute, second=0, microsecond=0)
+        then -= timedelta(days=(then.weekday() - DAYS.index(day)) % 7)
+        return then if then <= now else then - timedelta(days=7)
 
 
 def _call(
@@ -125,12 +140,29 @@ def _gateway(
     }
 
 
+def _metric(
+    total: float = 1000.0,
+    metric: str = "TokenTransaction",
+    account: str = ACCOUNT,
+    provider: str = "MICROSOFT.COGNITIVESERVICES",
+) -> Row:
+    return {
+        "AzureMetrics": {
+            "ResourceProvider": provider,
+            "MetricName": metric,
+            "Total": total,
+            "_ResourceId": account.lower(),
+        }
+    }
+
+
 SHAPES: Final[dict[str, Callable[..., Row]]] = {
     "call": _call,
     "audit": _audit,
     "activity": _activity,
     "alert": _alert,
     "gateway": _gateway,
+    "metric": _metric,
 }
 """What an event can be like; each gives one row for each table that it is in."""
 
@@ -156,7 +188,8 @@ TYPES: Final[dict[str, dict[str, str]]] = {
         ("AlertType", "AlertName", "AlertSeverity", "SystemAlertId", "ResourceId", "Entities"), "string"
     ),
     "ApiManagementGatewayLlmLog": {"CorrelationId": "string", "DeploymentName": "string"}
-    | dict.fromkeys(("PromptTokens", "CompletionTokens", "TotalTokens"), "long"),
+    | dict.fromkeys(("PromptTokens", "CompletionTokens", "TotalTokens"), "int"),
+    "AzureMetrics": dict.fromkeys(("ResourceProvider", "MetricName", "_ResourceId"), "string") | {"Total": "real"},
     "ApiManagementGatewayLogs": dict.fromkeys(("CorrelationId", "ApimSubscriptionId", "CallerIpAddress"), "string"),
 }
 """Kusto types of the columns that events have, besides `TimeGenerated`."""
@@ -171,7 +204,7 @@ def rows_of(events: Iterable[Event], now: datetime) -> dict[str, list[Row]]:
     """The rows of events by table, each with its `TimeGenerated`. All rows of one event have one time, and so one bin."""
     found: dict[str, list[Row]] = {}
     for event in events:
-        when = now - timedelta(minutes=event.minutes_ago)
+        when = event.moment(now)
         for number in range(event.times):
             told = {
                 key: value.replace("{n}", str(number)) if isinstance(value, str) else value

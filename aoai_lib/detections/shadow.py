@@ -35,8 +35,8 @@ def _literal(value: Any, kind: str) -> str:
         return f"datetime({value:%Y-%m-%dT%H:%M:%S.%f}Z)" if isinstance(value, datetime) else "datetime(null)"
     if kind == "dynamic":
         return "dynamic(null)" if value is None else f"dynamic({_json(value)})"
-    if kind == "long":
-        return "long(null)" if value is None else str(int(value))
+    if kind in ("int", "real"):
+        return f"{kind}({'null' if value is None else value})"
     return _json(value or "")
 
 
