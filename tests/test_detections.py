@@ -15,7 +15,7 @@ import pytest
 import yaml
 from tenants import ROOT
 
-from aoai_lib.detections import Detection, catalogue, find, rows_of, shadowed
+from aoai_lib.detections import Detection, catalogue, find, rows_of, shadowed, unlike
 from aoai_lib.detections.catalogue import FOLDER, read
 from aoai_lib.detections.document import document
 from aoai_lib.detections.events import TYPES
@@ -52,17 +52,6 @@ def ask(held: LogStore, query: str) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in table["rows"]]
 
 
-def unlike(rows: list[dict[str, Any]], wanted: tuple[dict[str, Any], ...]) -> str:
-    """How rows differ from those wanted, of which only some columns are named; "" where they are the same set."""
-    left = list(rows)
-    for each in wanted:
-        found = next((row for row in left if all(row.get(key) == value for key, value in each.items())), None)
-        if found is None:
-            return f"{each} is not among {left}"
-        left.remove(found)
-    return f"{left} should not be there" if left else ""
-
-
 @EACH
 def test_it_finds_its_events_and_nothing_else(detection: Detection) -> None:
     events = (*detection.hits, *detection.misses)
@@ -71,7 +60,7 @@ def test_it_finds_its_events_and_nothing_else(detection: Detection) -> None:
 
 @EACH
 def test_with_the_events_in_the_query_it_says_the_same_of_an_empty_workspace(detection: Detection) -> None:
-    query = shadowed(detection, (*detection.hits, *detection.misses), NOW)
+    query = shadowed(detection, (*detection.hits, *detection.misses))
     assert unlike(ask(LogStore(["w"]), query), detection.rows) == ""
     assert len(query) < 40_000, "short enough to be sent"
 
@@ -79,18 +68,18 @@ def test_with_the_events_in_the_query_it_says_the_same_of_an_empty_workspace(det
 @EACH
 def test_near_misses_alone_are_silent(detection: Detection) -> None:
     """Events that belong to a hit's group (a start beside its end) are no hit without it."""
-    assert ask(LogStore(["w"]), shadowed(detection, detection.misses, NOW)) == []
+    assert ask(LogStore(["w"]), shadowed(detection, detection.misses)) == []
 
 
 @EACH
 def test_rows_that_are_there_already_do_not_matter(detection: Detection) -> None:
     held = store(rows_of(detection.hits, NOW))
-    assert ask(held, shadowed(detection, detection.misses, NOW)) == []
+    assert ask(held, shadowed(detection, detection.misses)) == []
 
 
 @EACH
 def test_no_event_at_all_is_no_row_and_no_error(detection: Detection) -> None:
-    assert ask(LogStore(["w"]), shadowed(detection, (), NOW)) == []
+    assert ask(LogStore(["w"]), shadowed(detection, ())) == []
 
 
 @EACH
@@ -103,8 +92,8 @@ def test_hostile_values_are_data(detection: Detection) -> None:
         return event.model_copy(update={"with_": {**event.with_, **told}})
 
     hits = [spoilt(event) for event in detection.hits]
-    found = ask(LogStore(["w"]), shadowed(detection, hits, NOW))
-    assert len(found) == len(ask(LogStore(["w"]), shadowed(detection, detection.hits, NOW)))
+    found = ask(LogStore(["w"]), shadowed(detection, hits))
+    assert len(found) == len(ask(LogStore(["w"]), shadowed(detection, detection.hits)))
     assert "print_0" not in {key for row in found for key in row}
 
 
@@ -224,7 +213,7 @@ def checked(*queries: str) -> list[dict[str, Any]]:
 @needs_binder
 def test_microsofts_binder_takes_every_query() -> None:
     plain = [each.kql() for each in catalogue()]
-    inside = [shadowed(each, (*each.hits, *each.misses), NOW) for each in catalogue()]
+    inside = [shadowed(each, (*each.hits, *each.misses)) for each in catalogue()]
     for each, answer in zip([*catalogue(), *catalogue()], checked(*plain, *inside), strict=True):
         assert answer["problems"] == [], each.id
         assert answer["kind"] == "Query" and answer["columns"], each.id

@@ -1,8 +1,7 @@
 """Log Analytics: questions in KQL, put to a workspace. Query API v1.
 
-They are sent as GET, which the API takes beside POST (Microsoft Learn, "Request format for the Azure Monitor Logs query API",
-2026-08). So the question is part of the address, and evidence and replay hold it with its answer. That asks for short
-questions: keep an address below `LONGEST`.
+The API takes GET and POST (Microsoft Learn, "Request format for the Azure Monitor Logs query API", 2026-08). A short question is
+sent as GET and is part of the address, which stays below `LONGEST`; a long one is sent in the body, which evidence then keeps.
 """
 
 from __future__ import annotations
@@ -36,13 +35,21 @@ class Logs:
         self._client: PipelineClient[Any, Any] = PipelineClient(endpoint, policies=policies, transport=transport)
 
     def query(self, workspace: str, question: str) -> Json:
-        """What a workspace, named by its customer id (a GUID), answers: `tables`, and `error` where they are not whole.
+        """What a workspace, named by its customer id (a GUID), answers over the days looked back on: `tables`, and `error` where they are not whole.
 
         Raises azure-core's errors. A token that is refused is one of them and not the end of a run: Resource Manager's tokens
         are another matter.
         """
         asked = {"query": quote(question, safe=""), "timespan": f"P{self._days}D"}
-        request = HttpRequest("GET", f"{self._endpoint}/workspaces/{workspace}/query", params=asked)
+        return self._send(HttpRequest("GET", f"{self._endpoint}/workspaces/{workspace}/query", params=asked))
+
+    def ask(self, workspace: str, question: str) -> Json:
+        """The same for a question of any length, over whatever time the question names itself."""
+        return self._send(
+            HttpRequest("POST", f"{self._endpoint}/workspaces/{workspace}/query", json={"query": question})
+        )
+
+    def _send(self, request: HttpRequest) -> Json:
         try:
             response = self._client.send_request(request, read_timeout=_PATIENCE)
         except ClientAuthenticationError as problem:

@@ -13,8 +13,9 @@ from aoai_lib.model import PlaybookError
 if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest
 
+_LOG_QUERY = re.compile(r"/v1/workspaces/[^/]+/query", re.IGNORECASE)
 _READING_POSTS = (
-    re.compile(r"/v1/workspaces/[^/]+/query", re.IGNORECASE),
+    _LOG_QUERY,
     re.compile(r"/providers/microsoft\.resourcegraph/resources", re.IGNORECASE),
     re.compile(r"/v1\.0/directoryObjects/getByIds", re.IGNORECASE),
 )
@@ -44,6 +45,11 @@ def refuse_writes(method: str, url: str, *, inference: bool) -> None:
     if verb == "POST" and inference and _INFERENCE.fullmatch(path):
         return
     raise WriteRefusedError(f"An assessment only reads: {verb} {path} was not sent.")
+
+
+def is_log_query(method: str, url: str) -> bool:
+    """Whether a request is a question to a Log Analytics workspace that stands in its body."""
+    return method.upper() == "POST" and _LOG_QUERY.fullmatch(urlsplit(url).path) is not None
 
 
 class ReadOnlyPolicy(SansIOHTTPPolicy[Any, Any]):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import HTTPPolicy
 
+from aoai_lib.azure.permission import is_log_query
 from aoai_lib.evidence.redaction import keep_headers, redact, redact_text, redact_url
 from aoai_lib.evidence.store import VANTAGE, Evidence, Exchange
 from aoai_lib.model import Json
@@ -91,6 +92,13 @@ def kept(content: bytes) -> Json:
         return redact_text(text)
 
 
+def asked_in_body(method: str, url: str, content: str | bytes | None) -> Json:
+    """What a log query asks in its body, redacted; None for every other request."""
+    if not content or not is_log_query(method, url):
+        return None
+    return kept(content if isinstance(content, bytes) else content.encode())
+
+
 def _content(response: Any) -> bytes:
     """The body of either kind of azure-core response, decoded from its transfer encoding."""
     content = response.read() if hasattr(response, "read") else response.body()
@@ -120,9 +128,9 @@ class RecordingPolicy(HTTPPolicy[Any, Any]):
     def _keep(
         self, sent: Any, started: float, status: int | None, headers: dict[str, str], content: bytes, error: str
     ) -> None:
-        marks = marked()
+        marks, asked = marked(), asked_in_body(sent.method, sent.url, sent.content)
         exchange = Exchange(
-            id=self._evidence.name(sent.method, identity(marks) if marks else sent.url),
+            id=self._evidence.name(sent.method, identity(marks) if marks else sent.url, asked),
             time=instant(),
             method=sent.method,
             url=redact_url(sent.url),
@@ -132,5 +140,6 @@ class RecordingPolicy(HTTPPolicy[Any, Any]):
             body=kept(content),
             sha256=hashlib.sha256(content).hexdigest() if status is not None else "",
             error=redact_text(error),
+            request=asked,
         )
         keep(self._evidence, exchange)

@@ -1,6 +1,6 @@
 """Answer requests from a recording instead of Azure: the same code path, the same controls, nothing sent.
 
-A request is matched by method, path (case-insensitive) and query other than `api-version`. Where a recording holds
+A request is matched by method, path (case-insensitive), query other than `api-version`, and a log query by its body too. Where a recording holds
 several answers to the same question, the lists among them are joined and otherwise the last successful one counts. A
 list that was not recorded is put together from its recorded items, and marked so: such a list proves what is in it and
 nothing about what is not.
@@ -18,6 +18,7 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
+from aoai_lib.azure.recording import asked_in_body
 from aoai_lib.evidence.store import VANTAGE, question, read_lines
 from aoai_lib.model import InputError, Json
 
@@ -49,7 +50,7 @@ class Recording:
         self._answers: dict[str, list[dict[str, Json]]] = {}
         self._items: dict[str, Json] = {}
         for record in records:
-            asked = question(str(record["method"]), str(record["url"]))
+            asked = question(str(record["method"]), str(record["url"]), record.get("request"))
             self._answers.setdefault(asked, []).append(record)
             body = record.get("body")
             if record["status"] == 200 and asked.startswith("GET ") and isinstance(body, dict) and "id" in body:
@@ -69,9 +70,9 @@ class Recording:
             raise InputError(f"{path} holds no recorded request: each line needs method, url and status.")
         return cls(records, len(lines) - len(records), observed)
 
-    def find(self, method: str, url: str) -> dict[str, Json] | None:
+    def find(self, method: str, url: str, request: Json = None) -> dict[str, Json] | None:
         """The answer to a request: `status`, `headers`, `body`; None where there is none to be had."""
-        asked = question(method, url)
+        asked = question(method, url, request)
         records = self._answers.get(asked, [])
         good = [record for record in records if record["status"] in (200, 204)]
         if not good:
@@ -144,7 +145,8 @@ class ReplayAdapter(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
         """The recorded answer; `NotRecordedError` where there is none, `ConnectionError` where none came then."""
-        record = self.recording.find(request.method or "", request.url or "")
+        method, url = request.method or "", request.url or ""
+        record = self.recording.find(method, url, asked_in_body(method, url, request.body))
         if record is None:
             raise NotRecordedError("The recording holds no answer to this request.")
         if record["status"] is None:

@@ -7,5 +7,6 @@ misses that it must leave. They can be put into the query itself, so that a work
 from aoai_lib.detections.catalogue import Detection, catalogue, find
 from aoai_lib.detections.events import rows_of
 from aoai_lib.detections.shadow import shadowed
+from aoai_lib.detections.trial import unlike
 
-__all__ = ["Detection", "catalogue", "find", "rows_of", "shadowed"]
+__all__ = ["Detection", "catalogue", "find", "rows_of", "shadowed", "unlike"]

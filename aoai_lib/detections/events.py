@@ -8,14 +8,14 @@ operation), AzureMetrics, SecurityAlert, and the two tables of a gateway (Micros
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Row = dict[str, Any]
-DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+DAYS: Final = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 ACCOUNT: Final = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.CognitiveServices/accounts/aoai"
 
 
@@ -37,11 +37,18 @@ class Event(BaseModel):
         """When it was, seen from `now`; never after it."""
         if not self.weekly:
             return now - timedelta(minutes=self.minutes_ago)
+        midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        then = midnight - timedelta(days=midnight.isoweekday() % 7) + self.into_the_week
+        return then if then <= now else then - timedelta(days=7)
+
+    @property
+    def into_the_week(self) -> timedelta:
+        """From the start of a week, which is Sunday, 00:00 UTC, as in Kusto; nothing where `weekly` is not set."""
+        if not self.weekly:
+            return timedelta()
         day, clock = self.weekly.split()
         hour, minute = map(int, clock.split(":"))
-        then = now.astimezone(UTC).replace(hour=hour, minute=minute, second=0, microsecond=0)
-        then -= timedelta(days=(then.weekday() - DAYS.index(day)) % 7)
-        return then if then <= now else then - timedelta(days=7)
+        return timedelta(days=DAYS.index(day), hours=hour, minutes=minute)
 
 
 def _call(
@@ -204,12 +211,16 @@ def rows_of(events: Iterable[Event], now: datetime) -> dict[str, list[Row]]:
     """The rows of events by table, each with its `TimeGenerated`. All rows of one event have one time, and so one bin."""
     found: dict[str, list[Row]] = {}
     for event in events:
-        when = event.moment(now)
-        for number in range(event.times):
-            told = {
-                key: value.replace("{n}", str(number)) if isinstance(value, str) else value
-                for key, value in event.with_.items()
-            }
-            for table, row in SHAPES[event.shape](**told).items():
-                found.setdefault(table, []).append({"TimeGenerated": when, **row})
+        for table, row in untimed(event):
+            found.setdefault(table, []).append({"TimeGenerated": event.moment(now), **row})
     return found
+
+
+def untimed(event: Event) -> Iterator[tuple[str, Row]]:
+    """The rows of an event with their tables, without the time."""
+    for number in range(event.times):
+        told = {
+            key: value.replace("{n}", str(number)) if isinstance(value, str) else value
+            for key, value in event.with_.items()
+        }
+        yield from SHAPES[event.shape](**told).items()

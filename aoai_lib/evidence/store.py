@@ -21,7 +21,8 @@ VANTAGE: Final = "x-aoai-vantage"
 class Exchange:
     """A request and its answer, redacted. `time` is ISO 8601 UTC; `sha256` is of the body as it was received.
 
-    `status` is None and `error` says why when no answer came. `body` is JSON, or text where the answer was none.
+    `status` is None and `error` says why when no answer came. `body` is JSON, or text where the answer was none. `request` is
+    what a log query asked in its body; None, and not in the file, for what is asked by address alone.
     """
 
     id: str
@@ -34,16 +35,19 @@ class Exchange:
     body: Json = None
     sha256: str = ""
     error: str = ""
+    request: Json = None
 
 
-def question(method: str, url: str) -> str:
-    """What a request asks, apart from host and API version: method, lower-cased path, sorted query.
+def question(method: str, url: str, asked: Json = None) -> str:
+    """What a request asks, apart from host and API version: method, lower-cased path, sorted query, digest of the body asked with.
 
     The identity of a request in replays and in evidence ids: API versions come and go, what is asked stays.
     """
     parts = urlsplit(url)
     query = [(key, value) for key, value in parse_qsl(parts.query) if key.lower() != "api-version"]
     path = "/" + "/".join(step for step in parts.path.lower().split("/") if step)
+    if asked is not None:
+        query.append(("request", hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()))
     return f"{method.upper()} {path}?{urlencode(sorted(query))}".rstrip("?")
 
 
@@ -62,9 +66,9 @@ class Evidence:
         if path is not None:
             self._file = path.open("x", encoding="utf-8", newline="\n")
 
-    def name(self, method: str, url: str) -> str:
+    def name(self, method: str, url: str, asked: Json = None) -> str:
         """The id for one more sending of a request."""
-        digest = hashlib.sha256(question(method, url).encode()).hexdigest()[:10]
+        digest = hashlib.sha256(question(method, url, asked).encode()).hexdigest()[:10]
         with self._lock:
             times = self._asked[digest] = self._asked.get(digest, 0) + 1
         return digest if times == 1 else f"{digest}-{times}"
@@ -74,7 +78,10 @@ class Evidence:
         with self._lock:
             self.exchanges.append(exchange)
             if self._file is not None:
-                self._file.write(json.dumps(asdict(exchange), ensure_ascii=False, sort_keys=False) + "\n")
+                line = asdict(exchange)
+                if exchange.request is None:
+                    del line["request"]
+                self._file.write(json.dumps(line, ensure_ascii=False, sort_keys=False) + "\n")
                 self._file.flush()
 
     def close(self) -> None:
