@@ -79,7 +79,11 @@ EXPOSED: dict[str, tuple[set[str], set[str], set[str], set[str]]] = {
     "MON-08": (ACCOUNTS, set(), set(), set()),
     "MON-09": (ACCOUNTS, set(), set(), set()),
     "MON-10": (ACCOUNTS, set(), set(), set()),
+    # only search has a setting that sends its request log to a workspace
+    "MON-11": ({"aoai-brightcart-shop", "aoai-brightcart-legacy"}, {"ais-brightcart-search"}, set(), set()),
+    "MON-12": ({"aoai-brightcart-shop", "aoai-brightcart-legacy"}, {"ais-brightcart-search"}, set(), set()),
     "MON-13": (SUBSCRIPTION, set(), set(), set()),
+    "MON-14": ({"aoai-brightcart-shop", "aoai-brightcart-legacy"}, {"ais-brightcart-search"}, set(), set()),
     "GOV-01": (ACCOUNTS, set(), set(), set()),
     "GOV-02": (ACCOUNTS, set(), set(), set()),
     "GOV-03": (DEPLOYMENTS - {"assistant", "embed"}, {"assistant", "embed"}, set(), set()),  # offered into 2027

@@ -128,7 +128,7 @@ class RecordingPolicy(HTTPPolicy[Any, Any]):
     def _keep(
         self, sent: Any, started: float, status: int | None, headers: dict[str, str], content: bytes, error: str
     ) -> None:
-        marks, asked = marked(), asked_in_body(sent.method, sent.url, sent.content)
+        marks, asked = marked(), asked_in_body(sent.method, sent.url, getattr(sent, "content", None))
         exchange = Exchange(
             id=self._evidence.name(sent.method, identity(marks) if marks else sent.url, asked),
             time=instant(),

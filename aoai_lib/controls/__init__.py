@@ -136,8 +136,9 @@ def catalogue() -> tuple[Control, ...]:
 
 @cache
 def catalogue_version() -> str:
-    """A digest of the control modules: two runs with the same one judged by the same rules."""
+    """A digest of the control modules and the detections: two runs with the same one judged by the same rules."""
     digest = hashlib.sha256()
-    for module in sorted(Path(__file__).parent.glob("*.py")):
+    own = Path(__file__).parent
+    for module in (*sorted(own.glob("*.py")), *sorted((own.parent / "detections" / "files").glob("*.yaml"))):
         digest.update(module.name.encode() + b"\0" + module.read_bytes())
     return digest.hexdigest()[:12]

@@ -118,8 +118,12 @@ def _kept(facts: Facts, workspace: str) -> float | None:
     remediation="Send the category RequestResponse of every account to a Log Analytics workspace: refused calls are there and "
     "never in the activity log, which holds refused management operations only.",
     breaks=(
-        breaking({"diagnostic_settings": []}, "MON-01", "MON-02", "MON-03", "MON-07", "MON-10"),
-        breaking({f"{_SETTING}.logs[0].categoryGroup": "audit"}, "MON-01", "MON-07", "MON-10"),
+        breaking(
+            {"diagnostic_settings": []}, "MON-01", "MON-02", "MON-03", "MON-07", "MON-10", "MON-11", "MON-12", "MON-14"
+        ),
+        breaking(
+            {f"{_SETTING}.logs[0].categoryGroup": "audit"}, "MON-01", "MON-07", "MON-10", "MON-11", "MON-12", "MON-14"
+        ),
     ),
 )
 def refusals_are_seen(facts: Facts) -> Verdict:

@@ -49,7 +49,9 @@ class Parameter(_Record):
 class Detection(_Record):
     """One detection. `rows` are what its events give: each holds at least these columns with these values, and there are no others.
 
-    `trial` are parameters that the events are made for, so that few rows are enough. `alertable` says that it can be a log alert as it stands; `guide` what the hardening guide's version of it gets wrong.
+    `trial` are parameters that the events are made for, so that few rows are enough. `alertable` says that it can be a log alert as it stands; `guide` what the hardening guide's version of it gets wrong;
+    `optional` that its tables are only there where a gateway is; `per_window` that its numbers are those of one window, so that a
+    longer one would give false hits.
     """
 
     id: str = Field(pattern=r"^DET-[0-9]{2}$")
@@ -64,6 +66,8 @@ class Detection(_Record):
     on_hit: str
     alertable: bool
     guide: str = ""
+    optional: bool = False
+    per_window: bool = False
     parameters: dict[str, Parameter] = {}
     query: str
     trial: dict[str, Any] = {}
@@ -92,6 +96,11 @@ class Detection(_Record):
             raise InputError(f"{self.id} has no parameter “{unknown[0]}”.")
         literals = {name: each.literal(values.get(name, each.default)) for name, each in self.parameters.items()}
         return _PLACE.sub(lambda match: literals[match[1]], self.query).strip()
+
+    def over(self, days: int) -> str:
+        """The query over so many days back; over its own window where its numbers belong to that, or where it has no window."""
+        wide = "window" in self.parameters and not self.per_window and "recent" not in self.parameters
+        return self.kql(**({"window": f"{days}d"} if wide else {}))
 
     def alert_limit(self, **values: Any) -> str:
         """Why the query with these parameters can't be a log alert; "" where it can. Raises `InputError` as `kql` does."""

@@ -13,7 +13,6 @@ from typing import Any, Final
 from aoai_lib.detections.catalogue import Detection
 from aoai_lib.detections.events import TYPES, Event, Row, untimed
 
-
 _OWN: Final = {"_Ago": "timespan", "_Weekly": "timespan", "_Copies": "dynamic"}
 """When a row was: so long ago, or so long after the last week's start in which that moment is past; and one element for each
 time that it is there, so that a burst stays short."""

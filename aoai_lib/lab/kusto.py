@@ -15,6 +15,7 @@ Codes LAB0001 (not held) and LAB0002 (held, but the engine failed) are the lab's
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 TOKEN = re.compile(
@@ -138,7 +139,7 @@ def translate(query: str, columns: Mapping[str, Sequence[str]], now: Any) -> tup
     import duckdb_kql
 
     try:
-        result = duckdb_kql.to_sql(query, {k: list(v) for k, v in columns.items()}, allow_write=False, query_now=now)
+        result = _translated(query, tuple((table, tuple(held)) for table, held in columns.items()), now)
     except duckdb_kql.KqlSyntaxError as error:
         span = error.diagnostics[0].span
         token = next((t.text for t in tokens_of(query.split("\n")[span.line - 1][span.column :])), "")
@@ -151,6 +152,14 @@ def translate(query: str, columns: Mapping[str, Sequence[str]], now: Any) -> tup
             raise QueryRefusedError("SemanticError", "LAB0002", f"{ENGINE}: {error}") from error
         raise unresolved(query, error.name) from error
     return str(result), dict(result.parameters)
+
+
+@lru_cache(maxsize=256)
+def _translated(query: str, columns: tuple[tuple[str, tuple[str, ...]], ...], now: Any) -> Any:
+    """Parsing is what takes time, and the same questions come again and again."""
+    import duckdb_kql
+
+    return duckdb_kql.to_sql(query, {table: list(held) for table, held in columns}, allow_write=False, query_now=now)
 
 
 def refusal_of(query: str, message: str) -> QueryRefusedError:

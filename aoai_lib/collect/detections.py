@@ -1,0 +1,54 @@
+"""What the detections find: each is run over a workspace's own rows, and tried on its synthetic events, with nothing ingested.
+
+Every workspace that logs go to is asked, so the number of questions follows from the workspaces and not from the accounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from aoai_lib.azure.clients import Azure
+from aoai_lib.collect import Readings, Scopes, Source, items, monitoring
+from aoai_lib.collect.monitoring import workspaces_of
+from aoai_lib.collect.usage import QUERIES
+from aoai_lib.detections import catalogue, find, shadowed
+
+MOST_ROWS: Final = 500
+"""Rows of a detection that are asked for: leads are read by people."""
+_NEEDED: Final = ("diagnostic_settings", "subscription_diagnostic_settings", "workspace")
+
+
+def _each(readings: Readings) -> Iterable[str]:
+    """`<customer id>/<detection>` for every workspace that logs go to and every detection."""
+    known = {str(each.get("id")).lower(): each for each in items(readings, "workspace") if isinstance(each, dict)}
+    named = workspaces_of(readings, "diagnostic_settings") + workspaces_of(readings, "subscription_diagnostic_settings")
+    for workspace in dict.fromkeys(each.lower() for each in named):
+        own = known.get(workspace, {}).get("properties")
+        name = own.get("customerId") if isinstance(own, dict) else None
+        if isinstance(name, str) and name:
+            yield from (f"{name}/{each.id}" for each in catalogue())
+
+
+def _asked(question: Callable[[str, int], str]) -> Callable[[Azure, str], Any]:
+    def read(azure: Azure, scope: str) -> Any:
+        workspace, _, detection = scope.rpartition("/")
+        return azure.logs().ask(workspace, question(detection, azure.evidence_days))
+
+    return read
+
+
+def _over_own_rows(name: str, days: int) -> str:
+    return f"{find(name).over(days)}\n| take {MOST_ROWS}"
+
+
+def _over_events(name: str, _: int) -> str:
+    detection = find(name)
+    return shadowed(detection, (*detection.hits, *detection.misses))
+
+
+SOURCES = (
+    *(source for source in monitoring.SOURCES if source.name in _NEEDED),
+    Source("detection", Scopes(4, _each), QUERIES, _asked(_over_own_rows)),
+    Source("detection_trial", Scopes(4, _each), QUERIES, _asked(_over_events)),
+)
