@@ -73,6 +73,7 @@ EXPOSED: dict[str, tuple[set[str], set[str], set[str], set[str]]] = {
     "MON-01": (ACCOUNTS, set(), set(), set()),
     "MON-02": (ACCOUNTS, set(), set(), set()),
     "MON-03": (ACCOUNTS, set(), set(), set()),
+    "MON-04": ({"aoai-brightcart-shop", "aoai-brightcart-legacy"}, {"ais-brightcart-search"}, set(), set()),
     "MON-05": (SUBSCRIPTION, set(), set(), set()),
     "MON-06": (ACCOUNTS, set(), set(), set()),
     "MON-07": (ACCOUNTS, set(), set(), set()),

@@ -1,4 +1,4 @@
-"""What the detections find: each is run over a workspace's own rows, and tried on its synthetic events, with nothing ingested.
+"""How fresh the logs are, and what the detections find: each is run over a workspace's own rows, and tried on its synthetic events, with nothing ingested.
 
 Every workspace that logs go to is asked, so the number of questions follows from the workspaces and not from the accounts.
 """
@@ -16,18 +16,30 @@ from aoai_lib.detections import catalogue, find, shadowed
 
 MOST_ROWS: Final = 500
 """Rows of a detection that are asked for: leads are read by people."""
+ARRIVALS: Final = """AzureDiagnostics
+| where ResourceProvider =~ "MICROSOFT.COGNITIVESERVICES"
+| extend Delay = datetime_diff('second', ingestion_time(), TimeGenerated)
+| summarize Rows = count(), Last = max(TimeGenerated), Usual = percentile(Delay, 50), Slowest = max(Delay) by Account = tolower(_ResourceId), Category
+| order by Account asc, Category asc"""
+"""How long rows took to the workspace, in seconds, by account and category (Microsoft Learn, "Log data ingestion time in Azure
+Monitor", 2026-02-27: the difference of `ingestion_time()` and `TimeGenerated`)."""
 _NEEDED: Final = ("diagnostic_settings", "subscription_diagnostic_settings", "workspace")
 
 
-def _each(readings: Readings) -> Iterable[str]:
-    """`<customer id>/<detection>` for every workspace that logs go to and every detection."""
+def _customer_ids(readings: Readings) -> Iterable[str]:
+    """Every workspace that logs go to."""
     known = {str(each.get("id")).lower(): each for each in items(readings, "workspace") if isinstance(each, dict)}
     named = workspaces_of(readings, "diagnostic_settings") + workspaces_of(readings, "subscription_diagnostic_settings")
     for workspace in dict.fromkeys(each.lower() for each in named):
         own = known.get(workspace, {}).get("properties")
         name = own.get("customerId") if isinstance(own, dict) else None
         if isinstance(name, str) and name:
-            yield from (f"{name}/{each.id}" for each in catalogue())
+            yield name
+
+
+def _each(readings: Readings) -> Iterable[str]:
+    """`<customer id>/<detection>` for each of them and every detection."""
+    return [f"{name}/{each.id}" for name in _customer_ids(readings) for each in catalogue()]
 
 
 def _asked(question: Callable[[str, int], str]) -> Callable[[Azure, str], Any]:
@@ -49,6 +61,7 @@ def _over_events(name: str, _: int) -> str:
 
 SOURCES = (
     *(source for source in monitoring.SOURCES if source.name in _NEEDED),
+    Source("arrivals", Scopes(4, _customer_ids), QUERIES, lambda azure, name: azure.logs().query(name, ARRIVALS)),
     Source("detection", Scopes(4, _each), QUERIES, _asked(_over_own_rows)),
     Source("detection_trial", Scopes(4, _each), QUERIES, _asked(_over_events)),
 )

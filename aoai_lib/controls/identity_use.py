@@ -119,10 +119,26 @@ def _kept(facts: Facts, workspace: str) -> float | None:
     "never in the activity log, which holds refused management operations only.",
     breaks=(
         breaking(
-            {"diagnostic_settings": []}, "MON-01", "MON-02", "MON-03", "MON-07", "MON-10", "MON-11", "MON-12", "MON-14"
+            {"diagnostic_settings": []},
+            "MON-01",
+            "MON-02",
+            "MON-03",
+            "MON-04",
+            "MON-07",
+            "MON-10",
+            "MON-11",
+            "MON-12",
+            "MON-14",
         ),
         breaking(
-            {f"{_SETTING}.logs[0].categoryGroup": "audit"}, "MON-01", "MON-07", "MON-10", "MON-11", "MON-12", "MON-14"
+            {f"{_SETTING}.logs[0].categoryGroup": "audit"},
+            "MON-01",
+            "MON-04",
+            "MON-07",
+            "MON-10",
+            "MON-11",
+            "MON-12",
+            "MON-14",
         ),
     ),
 )

@@ -21,7 +21,7 @@ _LOGGED: Final = (
 )
 _SETTING: Final = "diagnostic_settings[0].properties"
 _ACTIVITY: Final = "subscription_diagnostic_settings[0].properties"
-_BLIND: Final = ("MON-07", "MON-10", "MON-11", "MON-12", "MON-14", "IAM-15")
+_BLIND: Final = ("MON-04", "MON-07", "MON-10", "MON-11", "MON-12", "MON-14", "IAM-15")
 """The alerts that read the account's logs fail with the logs, and refused callers are seen no more."""
 
 

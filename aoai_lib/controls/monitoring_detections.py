@@ -8,8 +8,7 @@ from typing import Final
 from aoai_lib.callers import CALLS
 from aoai_lib.controls import Verdict, breaking, control, fails, passes
 from aoai_lib.controls.monitoring_logs import Destinations, account_logs, activity_logs, workspace_name
-from aoai_lib.detections import Detection, catalogue, unlike
-from aoai_lib.detections.answers import lead_of, rows_in
+from aoai_lib.detections import Detection, catalogue, lead_of, rows_in, unlike
 from aoai_lib.facts import Facts, NotCollectedError
 from aoai_lib.frameworks import ai_rmf, atlas, mcsb, mcsb_ai, nist80053
 from aoai_lib.model import Json, Kind, Reading, Severity, State
@@ -24,7 +23,7 @@ _DETECTED: Final = (
     atlas("M0024"),
 )
 _NO_LOGS: Final[Mapping[str, Json]] = {"diagnostic_settings": []}
-_BLIND: Final = ("MON-01", "MON-02", "MON-03", "MON-07", "MON-10", "IAM-15")
+_BLIND: Final = ("MON-01", "MON-02", "MON-03", "MON-04", "MON-07", "MON-10", "IAM-15")
 
 
 def _workspaces(facts: Facts) -> tuple[dict[str, str], dict[str, str], Destinations]:

@@ -4,9 +4,10 @@ A file in `files/` is one detection. Its events are synthetic: the ones it must 
 misses that it must leave. They can be put into the query itself, so that a workspace answers for them with nothing ingested.
 """
 
+from aoai_lib.detections.answers import lead_of, rows_in
 from aoai_lib.detections.catalogue import Detection, catalogue, find
 from aoai_lib.detections.events import rows_of
 from aoai_lib.detections.shadow import shadowed
 from aoai_lib.detections.trial import unlike
 
-__all__ = ["Detection", "catalogue", "find", "rows_of", "shadowed", "unlike"]
+__all__ = ["Detection", "catalogue", "find", "lead_of", "rows_in", "rows_of", "shadowed", "unlike"]

@@ -112,6 +112,14 @@ def unresolved(query: str, name: str, what: str = "") -> QueryRefusedError:
     return QueryRefusedError("SemanticError", "SEM0100", f"{where}Failed to resolve {what} named '{name}'")
 
 
+def map_ingestion_time(query: str) -> str:
+    """Replace ``ingestion_time()`` by the column that says when the lab's workspace had the row."""
+    for token, after in reversed(list(_pairs(tokens_of(query)))):
+        if token.text == "ingestion_time" and after == "(":
+            query = f"{query[: token.start]}_TimeReceived{query[query.index(')', token.end) + 1 :]}"
+    return query
+
+
 def map_optional_columns(query: str, columns_of: Callable[[str], Sequence[str]]) -> str:
     """Replace each ``column_ifexists("name", default)`` by ``name`` or by the default.
 

@@ -113,7 +113,7 @@ class Workspace:
         self._lock = threading.Lock()
 
     def append(self, table: str, row: Row) -> None:
-        """Add a row; TenantId, Type, _ResourceId and _SubscriptionId are filled in where they are missing."""
+        """Add a row; TenantId, Type, _TimeReceived, _ResourceId and _SubscriptionId are filled in where they are missing."""
         if table not in catalogue():
             raise ValueError(f"the lab holds no log table {table!r}")
         with self._lock:
@@ -130,6 +130,7 @@ class Workspace:
         """Answer a query on the rows inside ``window`` (by TimeGenerated). Raises `kusto.QueryRefusedError`."""
         with self._lock:
             engine = self._load()
+            kql = kusto.map_ingestion_time(kql)
             kusto.check_names(kql, self.tables)
             self._show(engine, kql, window)
             columns = {name: list(held) for name, held in self.tables.items()}
@@ -164,7 +165,13 @@ class Workspace:
     def _completed(self, table: str, row: Row) -> Row:
         resource = str(row.get("ResourceId") or row.get("_ResourceId") or "").lower()
         subscription = resource.split("/")[2] if resource.startswith("/subscriptions/") else ""
-        common = {"TenantId": self.guid, "Type": table, "_ResourceId": resource, "_SubscriptionId": subscription}
+        common: dict[str, Any] = {
+            "TenantId": self.guid,
+            "Type": table,
+            "_ResourceId": resource,
+            "_SubscriptionId": subscription,
+        }
+        common["_TimeReceived"] = row.get("TimeGenerated")
         return {k: v for k, v in common.items() if k in self.tables[table]} | dict(row)
 
     def _begin(self, table: str) -> None:

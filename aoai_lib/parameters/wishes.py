@@ -122,6 +122,12 @@ class Probes(BaseModel):
         description="What the evidence keeps of prompts and answers: length and digest, or (only where the report may "
         "spread harmful text) the text itself.",
     )
+    log_minutes: int = Field(
+        default=10,
+        ge=0,
+        le=90,
+        description="Minutes that a run waits for the log row of its own call, asking twice a minute: MON-04. 0 asks once.",
+    )
     openai_user: str = Field(
         default="",
         pattern=f"^$|{GUID}",

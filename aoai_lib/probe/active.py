@@ -7,14 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aoai_lib.azure.clouds import Cloud
+from aoai_lib.azure.recording import PROBE
 from aoai_lib.azure.replay import Recording
 from aoai_lib.evidence import speech
 from aoai_lib.evidence.store import Evidence, Exchange
 from aoai_lib.model import Json, Reading, Snapshot, State
 from aoai_lib.parameters import Parameters
-from aoai_lib.probe import content, identity
+from aoai_lib.probe import arrival, content, identity
 from aoai_lib.probe.budget import Budget
-from aoai_lib.probe.stage import Stage, opened, recorded
+from aoai_lib.probe.stage import LOG_ROW, Stage, opened, recorded
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -67,16 +68,18 @@ def probed(
         stage.close()
     if "identity" in parts:
         lines += identity.attempt(parameters, cloud, snapshot, evidence)
+        lines += arrival.awaited(lines, snapshot, parameters, cloud, credential, evidence, progress)
     return _with(snapshot, lines, parameters, budget.counted)
 
 
 def _count(lines: list[Exchange]) -> Json:
-    """What recorded lines say that was sent. What was left out is in none of them."""
+    """What recorded lines say that was sent to models. What was left out is in none of them."""
+    lines = [line for line in lines if line.headers[PROBE] != LOG_ROW]
     return {"requests": len(lines), "tokens": sum(speech.tokens(line.body) or 0 for line in lines), "left_out": None}
 
 
 def _with(snapshot: Snapshot, lines: list[Exchange], parameters: Parameters, counted: Json) -> Snapshot:
-    found = {**identity.readings(lines, parameters), **content.readings(lines, snapshot)}
+    found = {**identity.readings(lines, parameters), **content.readings(lines, snapshot), **arrival.readings(lines)}
     if counted is not None:
         found[COUNTED, "/"] = Reading(COUNTED, "/", State.COLLECTED, counted, call="active probes")
     return replace(snapshot, readings={**snapshot.readings, **found})

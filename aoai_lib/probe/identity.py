@@ -45,7 +45,7 @@ _CONCURRENCY: Final = 4
 _TRIED: Final = 2
 _NOT_OURS: Final = (400, 404)
 """Statuses that are about the deployment and not about the caller."""
-_DEPLOYMENT, _CALLER, _TYPE, _MANAGED = (
+_DEPLOYMENT, CALLER, _TYPE, _MANAGED = (
     f"{PREFIX}{word}" for word in ("deployment", "caller", "caller-type", "managed")
 )
 _ATTEMPTED: Final = f"{PREFIX}attempted"
@@ -208,7 +208,7 @@ def _value(source: str, lines: list[Exchange], parameters: Parameters) -> Json:
     }
     if source == CALL:
         meant = [each.lower() for each in parameters.hardening.workload_identities]
-        caller = line.headers.get(_CALLER, "")
+        caller = line.headers.get(CALLER, "")
         value |= {
             "deployment": line.headers.get(_DEPLOYMENT, ""),
             "surface": f"dated API {DATED}" if "api-version=" in line.url else "v1 API",
@@ -221,7 +221,7 @@ def _value(source: str, lines: list[Exchange], parameters: Parameters) -> Json:
     if source == DEPLOY:
         seen = [each.status for each in lines if each.method == "GET"]
         value |= {
-            "identity": line.headers.get(_CALLER, ""),
+            "identity": line.headers.get(CALLER, ""),
             "name": line.headers.get(_ATTEMPTED, ""),
             "left": seen[-1] if seen else None,
         }

@@ -62,7 +62,7 @@ def marked_line(record: Mapping[str, Json], longest: int = _LONGEST_TEXT) -> Exc
     given["headers"] = {name: redact_text(value[:longest]) for name, value in headers.items()}
     given["error"] = redact_text(given["error"][:longest])
     try:
-        return Exchange(**given, status=status, body=redact(record.get("body")))
+        return Exchange(**given, status=status, body=redact(record.get("body")), request=redact(record.get("request")))
     except RecursionError:
         return None
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ACCOUNT: Final = f"{PREFIX}account"
 """Header of a line: the ARM id of the account that was asked."""
+LOG_ROW: Final = "log_row"
+"""What lines say in `x-aoai-probe` that no model answered, but a workspace: there is no speech in them to be taken out."""
 UNSTATED: Final = "unstated"
 """The label of a vantage point that the parameters don't name."""
 
@@ -97,7 +99,7 @@ def recorded(recording: Recording, snapshot: Snapshot, parameters: Parameters, e
         line = marked_line(record, _LONGEST_MARK)
         if line is None or PROBE not in line.headers or line.headers.get(ACCOUNT, "").lower() not in known:
             continue
-        if parameters.probes.text == "digest":
+        if parameters.probes.text == "digest" and line.headers[PROBE] != LOG_ROW:
             line = _muted(line)
         kept = replace(line, id=evidence.name(line.method, identity(line.headers)))
         evidence.add(kept)
