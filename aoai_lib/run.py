@@ -25,6 +25,7 @@ from aoai_lib.report import (
     checklist,
     figures,
     guardrails,
+    leads,
     matrices,
     observed,
     overview,
@@ -84,7 +85,12 @@ CHAPTERS: Final = (
     Chapter("01_network_isolation", "Network isolation", (Phase.NETWORK,), ("network", "security_groups")),
     Chapter("02_identity_access", "Identity and access", (Phase.IDENTITY,), ("identity", "usage")),
     Chapter("03_content_safety", "Content safety", (Phase.CONTENT,), ("content",)),
-    Chapter("04_operational_monitoring", "Operational monitoring", (Phase.MONITORING,), ("monitoring", "detections")),
+    Chapter(
+        "04_operational_monitoring",
+        "Operational monitoring",
+        (Phase.MONITORING,),
+        ("monitoring", "detections", "usage"),
+    ),
     Chapter("05_validation_checklist", "Validation checklist", tuple(Phase), EVERYTHING),
     Chapter(FLEET, "Fleet overview", tuple(Phase), EVERYTHING),
 )
@@ -196,6 +202,14 @@ class Run:
     def blocklists(self) -> Table:
         """The blocklists that each deployment's policy binds."""
         return guardrails.blocklists(self)
+
+    def leads(self) -> Gallery:
+        """What the detections found in the evidence window, as a time line."""
+        return leads.leads_by_day(self)
+
+    def leads_found(self) -> Table:
+        """Every lead, with what to do on it."""
+        return leads.leads_table(self)
 
     def results(self) -> Table:
         """One line for each control, failed ones first."""
