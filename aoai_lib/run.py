@@ -25,6 +25,7 @@ from aoai_lib.report import (
     checklist,
     figures,
     guardrails,
+    happenings,
     leads,
     matrices,
     observed,
@@ -48,8 +49,6 @@ RUN_VARIABLE: Final = "AOAI_RUN"
 """Environment variable that names the folder of the run a notebook belongs to."""
 OUT_VARIABLE: Final = "AOAI_OUT"
 """Environment variable that names the folder whose runs the fleet overview shows."""
-
-
 RECORDS_VARIABLE: Final = "AOAI_RECORDS"
 """Environment variable that names where a notebook that was opened by hand records what it changed; else `outputs/`."""
 
@@ -79,6 +78,7 @@ EVERYTHING: Final = (
     "monitoring",
     "detections",
     "governance",
+    "metrics",
 )
 CHAPTERS: Final = (
     Chapter("00_scope", "Scope", (Phase.GOVERNANCE,), ("governance",)),
@@ -89,7 +89,7 @@ CHAPTERS: Final = (
         "04_operational_monitoring",
         "Operational monitoring",
         (Phase.MONITORING,),
-        ("monitoring", "detections", "usage"),
+        ("monitoring", "detections", "usage", "metrics"),
     ),
     Chapter("05_validation_checklist", "Validation checklist", tuple(Phase), EVERYTHING),
     Chapter(FLEET, "Fleet overview", tuple(Phase), EVERYTHING),
@@ -206,6 +206,14 @@ class Run:
     def leads(self) -> Gallery:
         """What the detections found in the evidence window, as a time line."""
         return leads.leads_by_day(self)
+
+    def happenings(self) -> Gallery:
+        """Calls by day, tokens by deployment, rejected content by category and top callers, as pictures."""
+        return happenings.happenings(self)
+
+    def happenings_counted(self) -> Tables:
+        """What metrics counted, by day, by deployment and by category."""
+        return happenings.happenings_tables(self)
 
     def leads_found(self) -> Table:
         """Every lead, with what to do on it."""

@@ -75,6 +75,19 @@ EACH_ACCOUNT: Final = Scopes(2, _accounts)
 """Scope: an account's ARM id."""
 
 
+def _regions(readings: Readings) -> Iterable[str]:
+    for account in items(readings, "account"):
+        location = account.get("location")
+        subscription = subscription_of(str(account.get("id", ""))).lower()
+        if subscription and isinstance(location, str) and location:
+            region = location.replace(" ", "").lower()
+            yield f"/subscriptions/{subscription}/providers/Microsoft.CognitiveServices/locations/{region}"
+
+
+EACH_REGION: Final = Scopes(2, _regions)
+"""Scope: the ARM id of a region in a subscription that holds an account there."""
+
+
 def subscription_of(arm_id: str) -> str:
     """The subscription id in an ARM id; "" where there is none."""
     steps = arm_id.strip("/").split("/")

@@ -108,7 +108,7 @@ def _read(kind: Kind, query: Query) -> Answer:
         raise errors.method_not_allowed("GET")
     _demand_container(query.tenant, path, "read")
     if path.is_collection:
-        return _page(kind, query)
+        return Answer(200, kind.report(query)) if kind.report is not None else _page(kind, query)
     if kind.single is not None:
         return Answer(200, kind.single(query), {"x-ms-retry-after-ms": str(operations.RETRY_MS)})
     if kind.items is not None:

@@ -113,6 +113,7 @@ def handle(tenants: list[Tenant], issuer: Issuer, call: Call) -> Reply:
 
 def _reply(tenant: Tenant, account: Resource, answer: InferenceAnswer) -> Reply:
     telemetry.deliver(tenant, account, answer.log)
+    telemetry.measure(tenant, answer.log, answer.rejected)
     return Reply(answer.status, dict(answer.headers), answer.body)
 
 

@@ -85,7 +85,8 @@ class Kind:
     types that are computed instead of stored. ``lro`` names the way long-running writes are answered: ``cognitive``,
     ``network``, ``dns`` or empty for at once; ``waits`` are the methods that are. ``operation`` replaces the type in the RBAC action where they differ.
     ``extension`` types sit on any scope; ``listed`` replaces the usual list of a stored type. ``actions`` are POSTs by
-    name; ``single`` answers for one address that is no resource (an operation's status). ``silent`` ones read only and leave no trace in the activity log.
+    name; ``single`` answers for one address that is no resource (an operation's status), ``report`` for a collection that is
+    no list of resources (metrics). ``silent`` ones read only and leave no trace in the activity log.
     """
 
     type: str
@@ -109,6 +110,7 @@ class Kind:
     listed: Callable[[Query], Sequence[Resource]] | None = None
     silent: bool = False
     single: Callable[[Query], Json] | None = None
+    report: Callable[[Query], Json] | None = None
 
 
 _KINDS: dict[str, Kind] = {}

@@ -55,14 +55,19 @@ def _resource(world: World, declared: Declared, order: int) -> Resource:
 
 def _seed_logs(tenant: Tenant) -> None:
     """Rows that were there before: each names its workspace by resource name and its table, times as ``-PT5M``-like
-    minutes before the world's clock (``minutesAgo``)."""
+    minutes before the world's clock (``minutesAgo``). Beside the row stands what metrics count and no row tells: the
+    ``tokens`` of a call, and of how many calls one was ``rejected`` for which category."""
     workspaces = {each.name: workspace_guid(each) for each in tenant.of_type(WORKSPACES)}
     for guid in workspaces.values():
         tenant.logs.open(guid)
     rows = []
     for entry in tenant.world.logs:
-        for row in _repeated(tenant, entry):
+        rejected: dict[str, int] = entry.get("rejected") or {}
+        for turn, row in enumerate(_repeated(tenant, entry)):
             rows.append((workspaces[entry["workspace"]], entry["table"], row))
+            if entry["table"] == "AzureDiagnostics":
+                blocked = [name for name, every in rejected.items() if turn % every == 0]
+                tenant.meter.take(row, blocked, int(entry.get("tokens", 0)))
     tenant.logs.seed(rows)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from aoai_lib.lab.inference.call import Memory
 from aoai_lib.lab.logs import LogStore
+from aoai_lib.lab.metrics import Meter
 from aoai_lib.lab.paths import ancestors, subscription_of
 from aoai_lib.lab.shapes import Json, identifier
 from aoai_lib.lab.world import Principal, World
@@ -91,6 +92,7 @@ class Tenant:
     keys: dict[str, tuple[str, str]] = field(default_factory=dict)
     logs: LogStore = field(default_factory=LogStore)
     memory: Memory = field(default_factory=Memory)
+    meter: Meter = field(default_factory=Meter)
     exporter: Callable[[Tenant, str, Json], None] | None = None
 
     @property

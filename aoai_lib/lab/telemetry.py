@@ -47,6 +47,12 @@ def deliver(tenant: Tenant, account: Resource, rows: Iterable[tuple[str, Json]])
             tenant.logs.append(guid, table, row)
 
 
+def measure(tenant: Tenant, rows: Iterable[tuple[str, Json]], rejected: Iterable[str]) -> None:
+    """Count a call by the rows that it leaves, wherever they go; ``rejected`` is what the content filter blocked it for."""
+    for _, row in rows:
+        tenant.meter.take(row, rejected)
+
+
 def refused(tenant: Tenant, account: Resource, call: Call, below: str, error: ArmError) -> None:
     """Log a refusal at the door as the service does: in the account's log and in no activity log."""
     about: Json = {"id": account.id, "location": account.location}

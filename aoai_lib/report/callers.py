@@ -35,13 +35,13 @@ def callers_table(run: Run) -> Table:
     """Every caller of every account, and a row for each account of which more or nothing is known."""
     rows: list[tuple[table.Cell, ...]] = []
     for account in accounts_of(run):
-        usage, note = _read(run, account)
+        usage, note = read_usage(run, account)
         name = leaf(account)
         for caller in usage.callers:
             rows.append(
                 (
                     name,
-                    _name(run, account, caller),
+                    caller_name(run, account, caller),
                     caller.object_id,
                     caller.address,
                     str(caller.origin),
@@ -75,7 +75,7 @@ def callers(run: Run) -> Gallery:
     """The callers of each account as pictures; of one whose logs hold none it is said why."""
     drawn, told = [], []
     for account in accounts_of(run):
-        usage, note = _read(run, account)
+        usage, note = read_usage(run, account)
         if usage.callers:
             drawn.append(callers_figure(run, usage, note))
         else:
@@ -121,14 +121,14 @@ def _row(run: Run, account: str, caller: Caller, deployments: tuple[str, ...]) -
     cells.append(_count(caller.throttled, Tone.NONE, "throttled"))
     cells.append(Cell(caller.last[:10], Tone.NONE, f"first {caller.first}, last {caller.last}"))
     where = f"{caller.address}, {caller.origin}" if caller.address else "address not logged"
-    return Row(_name(run, account, caller), where, tuple(cells))
+    return Row(caller_name(run, account, caller), where, tuple(cells))
 
 
 def _count(count: int, tone: Tone, what: str) -> Cell:
     return Cell(f"{count:,}", tone, f"{count:,} {what}") if count else Cell("·", Tone.NONE, "none")
 
 
-def _name(run: Run, account: str, caller: Caller) -> str:
+def caller_name(run: Run, account: str, caller: Caller) -> str:
     """The name that the directory gives the caller, and the id where it gives none or was not asked."""
     if not caller.object_id:
         return caller.name
@@ -136,7 +136,7 @@ def _name(run: Run, account: str, caller: Caller) -> str:
     return known.name if known and known.name else caller.object_id
 
 
-def _read(run: Run, account: str) -> tuple[Usage, str]:
+def read_usage(run: Run, account: str) -> tuple[Usage, str]:
     """What the logs tell about an account, and in a sentence what they do not."""
     try:
         usage = account_usage(run.snapshot, account)

@@ -9,6 +9,7 @@ import hashlib
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
@@ -125,11 +126,12 @@ class Bar:
 
 @dataclass(frozen=True)
 class Bars:
-    """Stacked bars on one scale. `parts` names and tones the segments."""
+    """Stacked bars on one scale. `parts` names and tones the segments, `notes` stand below."""
 
     title: str
     parts: tuple[tuple[str, Tone], ...]
     bars: Sequence[Bar]
+    notes: Sequence[str] = ()
 
     def draw(self) -> Figure:
         """The bars as a figure."""
@@ -140,26 +142,75 @@ class Bars:
             "label_width": label_width,
             "rows": [(bar.label, self._segments(bar, most), self._told(bar)) for bar in self.bars],
             "width": label_width + _BAR_WIDTH + 330,
+            "notes": wrapped(self.notes, label_width + _BAR_WIDTH + 330),
         }
-        told = [self.title, *(f"{bar.label}: {self._told(bar)}" for bar in self.bars)]
+        told = [self.title, *(f"{bar.label}: {self._told(bar)}" for bar in self.bars), *self.notes]
         return Figure(draw_named("bars.svg.j2", values), "\n".join(map(visible, told)))
 
     def _told(self, bar: Bar) -> str:
-        told = [f"{count} {name}" for count, (name, _) in zip(bar.counts, self.parts, strict=True) if count]
+        told = [f"{count:,} {name}" for count, (name, _) in zip(bar.counts, self.parts, strict=True) if count]
         return ", ".join(told) or "none"
 
-    def _segments(self, bar: Bar, most: int) -> list[tuple[float, float, int, Tone]]:
+    def _segments(self, bar: Bar, most: int) -> list[tuple[float, float, str, Tone]]:
         """Start, width, count and tone of each segment that is there; one of a single finding is still visible."""
         start, found = 0.0, []
         for count, (_, tone) in zip(bar.counts, self.parts, strict=True):
             if count:
                 length = max(3.0, _BAR_WIDTH * count / most)
-                found.append((round(start, 1), round(length, 1), count, tone))
+                found.append((round(start, 1), round(length, 1), f"{count:,}", tone))
                 start += length
         return found
 
 
 _BAR_WIDTH: Final = 420
+
+
+@dataclass(frozen=True)
+class Days:
+    """A time line: a column for each day, on one scale, of so many `unit`."""
+
+    title: str
+    unit: str
+    counts: Sequence[tuple[date, int]]
+    notes: Sequence[str] = ()
+
+    def draw(self) -> Figure:
+        """The time line as a figure."""
+        most = max((count for _, count in self.counts), default=0)
+        step = max(6.0, min(24.0, _LINE_WIDTH / max(1, len(self.counts))))
+        columns = [
+            (round(_LINE_START + step * place, 1), _height(count, most), f"{day}: {count:,} {self.unit}")
+            for place, (day, count) in enumerate(self.counts)
+        ]
+        every = -(-len(self.counts) // 6)
+        marks = [(columns[place][0], f"{self.counts[place][0]:%m-%d}") for place in range(0, len(columns), every or 1)]
+        width = int(_LINE_START + max(step * len(columns), 480) + 24)
+        values = {
+            "line": self,
+            "columns": columns,
+            "column_width": round(step - 2, 1),
+            "tall": _LINE_HEIGHT,
+            "start": _LINE_START,
+            "marks": marks,
+            "most": f"{most:,}",
+            "width": width,
+            "notes": wrapped(self.notes, width),
+        }
+        told = [self.title, *(f"{day}: {count:,} {self.unit}" for day, count in self.counts if count)]
+        left = sum(not count for _, count in self.counts)
+        if left:
+            told.append(f"{left} more days: none")
+        return Figure(draw_named("days.svg.j2", values), "\n".join(map(visible, [*told, *self.notes])))
+
+
+_LINE_START: Final = 74
+_LINE_WIDTH: Final = 640
+_LINE_HEIGHT: Final = 110
+
+
+def _height(count: int, most: int) -> float:
+    """How tall a column is; one of a single call is still visible, and one of nothing is not there."""
+    return round(max(2.0, _LINE_HEIGHT * count / most), 1) if count else 0.0
 
 
 def _label_width(labels: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from aoai_lib.controls import Control
 from aoai_lib.evidence.store import Exchange
 from aoai_lib.frameworks import FRAMEWORKS
 from aoai_lib.model import ABSENT, Json, Phase, Status
-from aoai_lib.report import checklist, figures, tables
+from aoai_lib.report import checklist, figures, happenings, tables
 from aoai_lib.report.figure import Figure
 from aoai_lib.report.findings import Document
 from aoai_lib.report.rendering import render
@@ -143,6 +143,8 @@ def _pictures(run: Run, phase: Phase) -> Sequence[Figure]:
         return figures.private_paths(run).figures
     if phase is Phase.IDENTITY:
         return figures.access(run).figures
+    if phase is Phase.MONITORING:
+        return happenings.happenings(run).figures
     return figures.guardrails(run).figures if phase is Phase.CONTENT else []
 
 

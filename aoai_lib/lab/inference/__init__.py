@@ -55,7 +55,7 @@ def answer(call: InferenceCall) -> InferenceAnswer:
             refused = refusals.respelled(refused, turn.model.name)
         result = _refused_answer(refused, turn.headers())
         size = len(result.body) if isinstance(result.body, bytes) else 0
-        result.log = rows.rows_of(turn, result.status, size)
+        result.log, result.rejected = rows.rows_of(turn, result.status, size), tuple(turn.rejected)
         return result
     headers = turn.headers()
     if turn.deployment is not None:
@@ -63,7 +63,9 @@ def answer(call: InferenceCall) -> InferenceAnswer:
         headers |= turn.quota_headers()
     if route.operation.name in COMPLETIONS:
         headers["x-ms-rai-invoked"] = "false" if turn.filter_is_down else "true"
-    return _answered(turn, content, headers)
+    answered = _answered(turn, content, headers)
+    answered.rejected = tuple(turn.rejected)
+    return answered
 
 
 def _handled(turn: Turn, route: Route) -> Any:

@@ -143,9 +143,11 @@ class InferenceCall:
 
 @dataclass
 class InferenceAnswer:
-    """``body`` is bytes, or an iterator of bytes for server-sent events; ``log`` is rows as ``(table, row)``."""
+    """``body`` is bytes, or an iterator of bytes for server-sent events; ``log`` is rows as ``(table, row)``, ``rejected`` what
+    the content filter blocked it for, by the names of its annotations."""
 
     status: int
     headers: dict[str, str]
     body: bytes | Iterator[bytes]
     log: list[tuple[str, Json]] = field(default_factory=list)
+    rejected: tuple[str, ...] = ()

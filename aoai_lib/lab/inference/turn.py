@@ -81,6 +81,7 @@ class Turn:
         self.deployment: Resource | None = None
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.rejected: list[str] = []
 
     @property
     def v1(self) -> bool:
@@ -223,11 +224,19 @@ class Turn:
 
     def screen_prompt(self, policy: filters.Policy, prompt: filters.Prompt) -> filters.Verdict:
         """The prompt's verdict; while the filter is down nothing is blocked."""
-        return filters.Verdict() if self.filter_is_down else filters.screen_prompt(policy, prompt)
+        return self._heeded(filters.screen_prompt(policy, prompt))
 
     def screen_completion(self, policy: filters.Policy, text: str) -> filters.Verdict:
         """The completion's verdict; while the filter is down nothing is blocked."""
-        return filters.Verdict() if self.filter_is_down else filters.screen_completion(policy, text)
+        return self._heeded(filters.screen_completion(policy, text))
+
+    def _heeded(self, verdict: filters.Verdict) -> filters.Verdict:
+        """A verdict as it counts: none while the filter is down; what it blocks is remembered."""
+        if self.filter_is_down:
+            return filters.Verdict()
+        blocking = [name for name, result in verdict.results.items() if result["filtered"]]
+        self.rejected += [name for name in blocking if name not in self.rejected]
+        return verdict
 
     def headers(self) -> dict[str, str]:
         """The headers that every answer carries once the account is known."""
