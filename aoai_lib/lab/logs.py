@@ -130,8 +130,8 @@ class Workspace:
         """Answer a query on the rows inside ``window`` (by TimeGenerated). Raises `kusto.QueryRefusedError`."""
         with self._lock:
             engine = self._load()
-            kql = kusto.map_ingestion_time(kql)
             kusto.check_names(kql, self.tables)
+            kql = kusto.map_ingestion_time(kql)
             self._show(engine, kql, window)
             columns = {name: list(held) for name, held in self.tables.items()}
             mapped = kusto.map_optional_columns(kql, lambda part: self._run(engine, part, columns, now).columns)
