@@ -14,6 +14,7 @@ import click
 
 from aoai_lib import console as terminal
 from aoai_lib.cli_bundle import diff, explain, verify
+from aoai_lib.cli_detections import detections
 from aoai_lib.cli_harden import harden
 from aoai_lib.cli_probe import probe
 from aoai_lib.command import BAD_INPUT, DONE, FAILED_ON, INCOMPLETE, in_words
@@ -36,6 +37,7 @@ main.add_command(probe)
 main.add_command(verify)
 main.add_command(explain)
 main.add_command(diff)
+main.add_command(detections)
 
 
 @main.command()

@@ -90,6 +90,11 @@ class Detection(_Record):
             raise ValueError(f"it is no log alert: {reason}")
         return self
 
+    @property
+    def rows_have(self) -> set[str]:
+        """The columns that the query names in its last grouping: what a row is by."""
+        return set(re.findall(r"\b\w+\b", self.query.rpartition(" by ")[2]))
+
     def kql(self, **values: Any) -> str:
         """The query with its parameters, the defaults where none is given. Raises `InputError` for an unknown or a wrong one."""
         if unknown := sorted(values.keys() - self.parameters.keys()):

@@ -1,7 +1,6 @@
 """How alerts are made that tell somebody: metric rules on the account, log rules on the workspace, one action group for all.
 
-Log rules ask the queries of `detections`, which are proven with their events. Microsoft.Insights: actionGroups 2023-01-01,
-metricAlerts 2018-03-01, scheduledQueryRules 2023-12-01. An activity log alert has no severity, so changes are watched by log rules too.
+Log rules ask the queries of `detections`, which are proven with their events. An activity log alert has no severity, so changes are watched by log rules too.
 """
 
 from __future__ import annotations
@@ -12,15 +11,22 @@ from typing import Final
 from aoai_lib.controls.monitoring_logs import account_logs, activity_logs, workspace_name
 from aoai_lib.detections import Detection
 from aoai_lib.detections import find as detection_named
+from aoai_lib.detections.rules import (
+    ACTION_GROUPS,
+    METRIC_ALERTS,
+    QUERY_RULES,
+    REJECTED,
+    TOKENS,
+    MetricRule,
+    query_rule,
+)
 from aoai_lib.facts import Facts
 from aoai_lib.harden.making import CannotPlanError, Site, mends
 from aoai_lib.harden.plan import Step
-from aoai_lib.model import Finding, Json
+from aoai_lib.model import Finding
 from aoai_lib.private_link import name_of
 
 _GROUP: Final = "aoai-playbook"
-_ACTION_GROUPS, _METRIC_ALERTS, _QUERY_RULES = "2023-01-01", "2018-03-01", "2023-12-01"
-_SEVERITY: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3, "info": 4}
 _INSIGHTS: Final = "Microsoft.Insights"
 _LOGS_FIRST: Final = ("MON-01", "MON-05")
 
@@ -29,33 +35,33 @@ _LOGS_FIRST: Final = ("MON-01", "MON-05")
 def alert_on_rejected(site: Site, finding: Finding) -> Iterator[Step]:
     """More rejected requests in five minutes than allowed, by deployment and category."""
     most = site.snapshot.requirements.rejected_content_per_5_minutes
-    yield from _metric(site, finding, "rejected-content", ("RAIRejectedRequests", most, "PT5M", "PT1M", "Category"))
+    yield from _metric(site, finding, REJECTED, most)
 
 
 @mends("MON-09")
 def alert_on_tokens(site: Site, finding: Finding) -> Iterator[Step]:
     """More tokens in an hour than allowed, by deployment."""
     most = site.snapshot.requirements.tokens_per_hour
-    yield from _metric(site, finding, "token-consumption", ("TokenTransaction", most, "PT1H", "PT15M", ""))
+    yield from _metric(site, finding, TOKENS, most)
 
 
 @mends("MON-07", after=_LOGS_FIRST)
 def alert_on_keys(site: Site, finding: Finding) -> Iterator[Step]:
     """The first call with a key."""
-    yield from _logs(site, finding, account_logs(site.facts(finding.subject)), ("key-use",), "PT1H", "PT15M")
+    yield from _logs(site, finding, account_logs(site.facts(finding.subject)), ("key-use",), "PT15M")
 
 
 @mends("MON-08", after=_LOGS_FIRST)
 def alert_on_changes(site: Site, finding: Finding) -> Iterator[Step]:
     """Every change of deployments, security configuration, roles and keys."""
     watched = ("configuration-change", "key-retrieval", "role-granted")
-    yield from _logs(site, finding, activity_logs(site.facts(finding.subject)), watched, "PT1H", "PT15M")
+    yield from _logs(site, finding, activity_logs(site.facts(finding.subject)), watched, "PT15M")
 
 
 @mends("MON-10", after=_LOGS_FIRST)
 def alert_on_newcomers(site: Site, finding: Finding) -> Iterator[Step]:
     """Callers that were not seen in the two days before."""
-    yield from _logs(site, finding, account_logs(site.facts(finding.subject)), ("first-seen-caller",), "PT1H", "PT1H")
+    yield from _logs(site, finding, account_logs(site.facts(finding.subject)), ("first-seen-caller",), "PT1H")
 
 
 def _told(site: Site, finding: Finding) -> Iterator[Step]:
@@ -75,7 +81,7 @@ def _told(site: Site, finding: Finding) -> Iterator[Step]:
         yield site.put(
             finding,
             path,
-            _ACTION_GROUPS,
+            ACTION_GROUPS,
             None,
             {"location": "Global", "properties": {"groupShortName": "aoai", "enabled": True, "emailReceivers": mails}},
             title=f"Make the action group “{_GROUP}” with {len(mails)} receiver(s)",
@@ -88,50 +94,25 @@ def _action_group(group: str) -> str:
     return f"{group}/providers/{_INSIGHTS}/actionGroups/{_GROUP}"
 
 
-def _metric(site: Site, finding: Finding, name: str, rule: tuple[str, int, str, str, str]) -> Iterator[Step]:
+def _metric(site: Site, finding: Finding, rule: MetricRule, most: int) -> Iterator[Step]:
     yield from _told(site, finding)
-    metric, most, window, every, split = rule
     account = finding.subject.account
-    dimensions = [
-        {"name": each, "operator": "Include", "values": ["*"]} for each in ("ModelDeploymentName", split) if each
-    ]
-    criterion = {
-        "criterionType": "StaticThresholdCriterion",
-        "name": name,
-        "metricNamespace": "Microsoft.CognitiveServices/accounts",
-        "metricName": metric,
-        "operator": "GreaterThan",
-        "threshold": most,
-        "timeAggregation": "Total",
-        "dimensions": dimensions,
-    }
-    properties: dict[str, Json] = {
-        "description": f"{metric} of {name_of(account)}: more than {most} in {window}.",
-        "severity": 2,
-        "enabled": True,
-        "scopes": [account],
-        "evaluationFrequency": every,
-        "windowSize": window,
-        "criteria": {
-            "odata.type": "Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria",
-            "allOf": [criterion],
-        },
-        "actions": [{"actionGroupId": _action_group(site.wishes.alert_group)}],
-    }
+    described = f"{rule.metric} of {name_of(account)}: more than {most} in {rule.window}."
+    properties = rule.properties(account, described, most, _action_group(site.wishes.alert_group))
     yield site.put(
         finding,
-        f"{site.wishes.alert_group}/providers/{_INSIGHTS}/metricAlerts/aoai-{name_of(account)}-{name}",
-        _METRIC_ALERTS,
+        f"{site.wishes.alert_group}/providers/{_INSIGHTS}/metricAlerts/aoai-{name_of(account)}-{rule.name}",
+        METRIC_ALERTS,
         None,
         {"location": "global", "properties": properties},
-        title=f"Alert on {metric} of “{name_of(account)}” above {most} in {window}",
+        title=f"Alert on {rule.metric} of “{name_of(account)}” above {most} in {rule.window}",
         effect="A metric rule is billed by the series that it watches: one for each deployment.",
         permission=f"{_INSIGHTS}/metricAlerts/write",
     )
 
 
 def _logs(
-    site: Site, finding: Finding, receives: dict[str, set[str]], names: tuple[str, ...], window: str, every: str
+    site: Site, finding: Finding, receives: dict[str, set[str]], names: tuple[str, ...], every: str
 ) -> Iterator[Step]:
     """A log rule for each detection, on the first workspace that receives the logs it asks."""
     if not receives:
@@ -142,40 +123,16 @@ def _logs(
     workspace = next(iter(receives))
     facts = site.facts(finding.subject)
     for name in names:
-        yield _rule(site, finding, facts, detection_named(name), workspace, (window, every))
+        yield _rule(site, finding, facts, detection_named(name), workspace, every)
 
 
-def _rule(
-    site: Site, finding: Finding, facts: Facts, detection: Detection, workspace: str, schedule: tuple[str, str]
-) -> Step:
+def _rule(site: Site, finding: Finding, facts: Facts, detection: Detection, workspace: str, every: str) -> Step:
     held = facts.of("workspace", workspace).value
-    window, every = schedule
-    condition = {
-        "query": detection.kql(),
-        "timeAggregation": "Count",
-        "operator": "GreaterThan",
-        "threshold": 0,
-        "resourceIdColumn": "_ResourceId",
-        "failingPeriods": {"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1},
-    }
-    properties: dict[str, Json] = {
-        "displayName": detection.title,
-        "description": detection.finds,
-        "severity": _SEVERITY[detection.severity],
-        "enabled": True,
-        "scopes": [held["id"]],
-        "evaluationFrequency": every,
-        "windowSize": window,
-        "criteria": {"allOf": [condition]},
-        "autoMitigate": False,
-        "actions": {"actionGroups": [_action_group(site.wishes.alert_group)]},
-    }
-    if detection.name == "first-seen-caller":
-        properties["overrideQueryTimeRange"] = "P2D"
+    properties = query_rule(detection, held["id"], _action_group(site.wishes.alert_group), every)
     return site.put(
         finding,
         f"{site.wishes.alert_group}/providers/{_INSIGHTS}/scheduledQueryRules/aoai-{workspace_name(workspace)}-{detection.name}",
-        _QUERY_RULES,
+        QUERY_RULES,
         None,
         {"location": held["location"], "properties": properties},
         title=f"Alert on “{detection.title}” ({detection.id}) in “{workspace_name(workspace)}”",
