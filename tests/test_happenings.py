@@ -22,7 +22,7 @@ from aoai_lib.lab.world import world_of
 from aoai_lib.metrics import BY_CATEGORY, BY_DEPLOYMENT, MOST_SERIES
 from aoai_lib.model import Reading, Snapshot, State
 from aoai_lib.parameters import Parameters
-from aoai_lib.report.figure import Days
+from aoai_lib.report.figure import Bar, Bars, Days, Tone
 from aoai_lib.report.happenings import BARS_DRAWN, happenings, happenings_tables
 from aoai_lib.run import Run
 
@@ -258,6 +258,13 @@ def test_an_account_without_a_region_is_told() -> None:
     use = answer(BY_DEPLOYMENT, TokenTransaction=[of("chat", (DAY, 5.0))], AzureOpenAIRequests=[])
     (figure,) = happenings(run_with(use, account=nowhere)).figures
     assert "There may be more: 1 of the accounts could not be read or name no region" in figure.text
+
+
+def test_a_number_stands_in_a_bar_only_where_it_fits() -> None:
+    figure = Bars("Tokens", (("tokens", Tone.GOOD),), [Bar("a", (1_000_000,)), Bar("b", (100_000,))]).draw()
+    told = [element.text for element in ElementTree.fromstring(figure.svg).iter() if element.tag.endswith("text")]
+    assert (told.count("1,000,000"), told.count("100,000")) == (1, 0)
+    assert {"1,000,000 tokens", "100,000 tokens"} <= set(told)
 
 
 def test_a_time_line_of_no_days_is_drawn() -> None:

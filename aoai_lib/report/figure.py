@@ -178,19 +178,20 @@ class Days:
         """The time line as a figure."""
         most = max((count for _, count in self.counts), default=0)
         step = max(6.0, min(24.0, _LINE_WIDTH / max(1, len(self.counts))))
+        start = int(max(74, len(f"{most:,}") * _LETTER + 20))
         columns = [
-            (round(_LINE_START + step * place, 1), _height(count, most), f"{day}: {count:,} {self.unit}")
+            (round(start + step * place, 1), _height(count, most), f"{day}: {count:,} {self.unit}")
             for place, (day, count) in enumerate(self.counts)
         ]
         every = -(-len(self.counts) // 6)
         marks = [(columns[place][0], f"{self.counts[place][0]:%m-%d}") for place in range(0, len(columns), every or 1)]
-        width = int(_LINE_START + max(step * len(columns), 480) + 24)
+        width = int(start + max(step * len(columns), 480) + 24)
         values = {
             "line": self,
             "columns": columns,
             "column_width": round(step - 2, 1),
             "tall": _LINE_HEIGHT,
-            "start": _LINE_START,
+            "start": start,
             "marks": marks,
             "most": f"{most:,}",
             "width": width,
@@ -203,7 +204,6 @@ class Days:
         return Figure(draw_named("days.svg.j2", values), "\n".join(map(visible, [*told, *self.notes])))
 
 
-_LINE_START: Final = 74
 _LINE_WIDTH: Final = 640
 _LINE_HEIGHT: Final = 110
 
