@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from aoai_lib.collect import sources
+from aoai_lib.collect.detections import TABLE_QUERIES
 from aoai_lib.collect.scope import ACCOUNTS, SUBSCRIPTIONS
-from aoai_lib.collect.usage import TABLE_QUERIES
 from aoai_lib.evidence.store import VANTAGE, Evidence
 from aoai_lib.model import Json, PlaybookError, SignInError, Snapshot, State
 from aoai_lib.parameters import Parameters
@@ -30,7 +30,7 @@ class Check:
 def permissions() -> list[str]:
     """Every action of Resource Manager that an assessment takes, sorted. Microsoft Graph's permissions are no actions."""
     declared = {source.permission for group in sources().values() for source in group if "/" in source.permission}
-    return sorted(declared | {SUBSCRIPTIONS, ACCOUNTS, TABLE_QUERIES}, key=str.lower)
+    return sorted(declared | {SUBSCRIPTIONS, ACCOUNTS, *TABLE_QUERIES}, key=str.lower)
 
 
 def least_role(subscriptions: Sequence[str]) -> Json:

@@ -19,6 +19,7 @@ from aoai_lib.azure.replay import Recording
 from aoai_lib.collect.detections import MOST_ROWS
 from aoai_lib.controls import catalogue as controls
 from aoai_lib.detections import catalogue, lead_of, rows_in
+from aoai_lib.doctor import permissions
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.lab.server import Lab, load_worlds
 from aoai_lib.lab.world import world_of
@@ -217,3 +218,10 @@ def test_a_replay_gives_the_same(tmp_path: Path) -> None:
 
 def test_rows_that_are_asked_for_are_bounded(hardened: Snapshot) -> None:
     assert all(len(rows_in(each.value)) <= MOST_ROWS for each in hardened.of("detection"))
+
+
+def test_the_least_role_may_query_every_table_that_is_asked() -> None:
+    asked = {"AzureDiagnostics"} | {table for each in catalogue() for table in each.tables}
+    granted = set(permissions())
+    assert {f"Microsoft.OperationalInsights/workspaces/query/{table}/read" for table in asked} <= granted
+    assert "Microsoft.OperationalInsights/workspaces/query/read" in granted

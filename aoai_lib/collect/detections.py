@@ -23,6 +23,11 @@ ARRIVALS: Final = """AzureDiagnostics
 | order by Account asc, Category asc"""
 """How long rows took to the workspace, in seconds, by account and category (Microsoft Learn, "Log data ingestion time in Azure
 Monitor", 2026-02-27: the difference of `ingestion_time()` and `TimeGenerated`)."""
+TABLE_QUERIES: Final = frozenset(
+    f"Microsoft.OperationalInsights/workspaces/query/{table}/read"
+    for table in ("AzureDiagnostics", *(table for each in catalogue() for table in each.tables))
+)
+"""What queries take besides `QUERIES`, for each table that they name (Microsoft Learn, "Manage table-level read access")."""
 _NEEDED: Final = ("diagnostic_settings", "subscription_diagnostic_settings", "workspace")
 
 

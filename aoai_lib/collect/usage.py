@@ -17,8 +17,6 @@ from aoai_lib.collect.clock import service_clock
 from aoai_lib.collect.monitoring import workspaces_of
 
 QUERIES: Final = "Microsoft.OperationalInsights/workspaces/query/read"
-TABLE_QUERIES: Final = "Microsoft.OperationalInsights/workspaces/query/AzureDiagnostics/read"
-"""What a query takes besides `QUERIES`, for each table that it names (Microsoft Learn, "Manage table-level read access")."""
 _NEEDED: Final = ("diagnostic_settings", "workspace", "diagnostics_table")
 _SHOWN: Final = "eventTimestamp,operationName,resourceId,status,subStatus,properties"
 """What is asked of an event: not who did it from where, which nothing here needs."""
