@@ -67,6 +67,7 @@ MODELS = {
         "Microsoft.Authorization/roleAssignmentScheduleInstances": "RoleAssignmentScheduleInstance",
     },
     "azure.mgmt.monitor.models": {
+        "Microsoft.Insights/metrics": "Metric",
         "Microsoft.Insights/metricAlerts": "MetricAlertResource",
         "Microsoft.Insights/scheduledQueryRules": "ScheduledQueryRuleResource",
         "Microsoft.Insights/activityLogAlerts": "ActivityLogAlertResource",
@@ -124,6 +125,18 @@ WIRE_ONLY = {
     ("Microsoft.OperationalInsights/workspaces", "properties.features.legacy"): UNDEFINED,
     ("Microsoft.OperationalInsights/workspaces", "properties.features.searchVersion"): UNDEFINED,
 }
+
+
+METRICS = {
+    "region": "swedencentral",
+    "metricnamespace": "Microsoft.CognitiveServices/accounts",
+    "metricnames": "AzureOpenAIRequests,TokenTransaction,RAIRejectedRequests",
+    "aggregation": "total",
+    "interval": "P1D",
+    "timespan": "P30D",
+    "$filter": "Microsoft.ResourceId eq '*' and ModelDeploymentName eq '*'",
+}
+"""The question that metrics are asked with: they have no list without one."""
 
 
 def class_of(type_: str) -> Any:
@@ -198,6 +211,8 @@ class Reader:
         options = {"api-version": kind.versions[-1] if "Cognitive" not in kind.type else "2025-09-01"}
         if kind.type.endswith("eventtypes/values"):
             options["$filter"] = "eventTimestamp ge '2026-01-01T00:00:00Z'"
+        if kind.type == "Microsoft.Insights/metrics":
+            options |= METRICS
         return self.session.get(self.lab.url + path, params=options, timeout=30)
 
     def pages(self, path: str, kind: Kind) -> Iterator[Json]:
