@@ -69,28 +69,14 @@ class Chapter:
 
 
 FLEET: Final = "06_fleet_overview"
-EVERYTHING: Final = (
-    "network",
-    "security_groups",
-    "identity",
-    "usage",
-    "content",
-    "monitoring",
-    "detections",
-    "governance",
-    "metrics",
-)
+MONITORING: Final = ("monitoring", "detections", "rule_trials", "usage", "metrics")
+EVERYTHING: Final = ("network", "security_groups", "identity", "content", "governance", *MONITORING)
 CHAPTERS: Final = (
     Chapter("00_scope", "Scope", (Phase.GOVERNANCE,), ("governance",)),
     Chapter("01_network_isolation", "Network isolation", (Phase.NETWORK,), ("network", "security_groups")),
     Chapter("02_identity_access", "Identity and access", (Phase.IDENTITY,), ("identity", "usage")),
     Chapter("03_content_safety", "Content safety", (Phase.CONTENT,), ("content",)),
-    Chapter(
-        "04_operational_monitoring",
-        "Operational monitoring",
-        (Phase.MONITORING,),
-        ("monitoring", "detections", "usage", "metrics"),
-    ),
+    Chapter("04_operational_monitoring", "Operational monitoring", (Phase.MONITORING,), MONITORING),
     Chapter("05_validation_checklist", "Validation checklist", tuple(Phase), EVERYTHING),
     Chapter(FLEET, "Fleet overview", tuple(Phase), EVERYTHING),
 )

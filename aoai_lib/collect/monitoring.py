@@ -30,7 +30,8 @@ PRICINGS_VERSION: Final = "2024-01-01"
 RULES: Final = ("metric_alerts", "scheduled_query_rules", "activity_log_alerts")
 
 
-def _properties(resource: Json) -> dict[str, Json]:
+def properties_of(resource: Json) -> dict[str, Json]:
+    """A resource's properties; none where it has no such object."""
     own = resource.get("properties") if isinstance(resource, dict) else None
     return own if isinstance(own, dict) else {}
 
@@ -39,7 +40,7 @@ def workspaces_of(readings: Readings, source: str) -> list[str]:
     """ARM ids of the workspaces that diagnostic settings of a source name, each once; the first spelling is kept."""
     found: dict[str, str] = {}
     for setting in items(readings, source):
-        workspace = _properties(setting).get("workspaceId")
+        workspace = properties_of(setting).get("workspaceId")
         if isinstance(workspace, str) and group_of(workspace) and "/workspaces/" in workspace.lower():
             found.setdefault(workspace.lower(), workspace)
     return list(found.values())
@@ -70,7 +71,7 @@ def _named_groups(readings: Readings) -> Iterable[str]:
         group
         for source in RULES
         for rule in items(readings, source)
-        for group in _strings(_properties(rule).get("actions"))
+        for group in _strings(properties_of(rule).get("actions"))
     ]
 
 
