@@ -24,6 +24,7 @@ from aoai_lib.report import (
     cases,
     checklist,
     figures,
+    fired,
     guardrails,
     happenings,
     leads,
@@ -200,6 +201,10 @@ class Run:
     def happenings_counted(self) -> Tables:
         """What metrics counted, by day, by deployment and by category."""
         return happenings.happenings_tables(self)
+
+    def alerts_fired(self) -> Table:
+        """Which alert rules fired in the last thirty days."""
+        return fired.alerts_fired(self)
 
     def leads_found(self) -> Table:
         """Every lead, with what to do on it."""

@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 from alerts import metric, verdict
+from tenants import ROOT
 from test_monitoring_observed import found
-from usage_samples import collected, world
+from usage_samples import collected, logged, told, world
 
+from aoai_lib import run
 from aoai_lib.collect.rule_trials import MOST_TRIALS
 from aoai_lib.detections import askable
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.model import Requirements, Snapshot, State, Status
+from aoai_lib.parameters import load
+from aoai_lib.report.fired import alerts_fired
 from aoai_lib.run import MONITORING
 
 KEYS = "aoai-key-authentication"
@@ -158,3 +162,40 @@ def test_a_metric_rule_passes_if_and_only_if_it_fires_on_the_first_total_above_w
     at_once = [*before, allowed + 1.0, *before]
     answered = [fires(totals, window, 1, lambda total: total > threshold) for totals in (steady, at_once)]
     assert (own.status is Status.PASS) == all(answered)
+
+
+def fired(document: dict[str, Any]) -> set[str]:
+    """The rules that the lab's service says fired."""
+    found = collected(document, ("monitoring",)).of("fired_alerts")
+    return {alert["name"] for each in found if each.state is State.COLLECTED for alert in each.value}
+
+
+def by_key(minutes_ago: float, **more: Any) -> dict[str, Any]:
+    """A call with a key, as a world states it."""
+    return logged(minutes_ago, properties_s=told("")) | more
+
+
+def test_the_lab_evaluates_log_rules_over_the_window_before_its_clock() -> None:
+    assert KEYS not in fired(world([]))
+    assert KEYS not in fired(world([by_key(200)]))
+    assert KEYS in fired(world([by_key(3)]))
+    quiet = world([by_key(3)])
+    rules(quiet)[KEYS]["properties"] = {**rules(quiet)[KEYS]["properties"], "enabled": False}
+    assert KEYS not in fired(quiet)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "minutes_ago", "expected"), [(400_000, 20, False), (600_000, 20, True), (600_000, 90, False)]
+)
+def test_the_lab_evaluates_metric_rules_over_their_window(tokens: int, minutes_ago: float, expected: bool) -> None:
+    assert ("aoai-token-consumption" in fired(world([by_key(minutes_ago, tokens=tokens)]))) == expected
+
+
+def test_what_fired_is_shown_by_rule_and_target(hardened: Snapshot) -> None:
+    table = alerts_fired(run.Run(load(ROOT / "parameters" / "hardened.yaml"), hardened))
+    assert [row[:4] for row in table.rows] == [("aoai-deployment-written", "Log", "chat", 2)]
+
+
+def test_where_alerts_could_not_be_read_the_table_says_so(mixed: Snapshot) -> None:
+    table = alerts_fired(run.Run(load(ROOT / "parameters" / "mixed.yaml"), mixed))
+    assert any("403 AuthorizationFailed" in str(row[-1]) for row in table.rows)

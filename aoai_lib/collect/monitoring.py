@@ -26,6 +26,10 @@ from aoai_lib.model import Json
 SETTINGS: Final = "Microsoft.Insights/diagnosticSettings"
 SETTINGS_VERSION: Final = "2021-05-01-preview"
 """Diagnostic settings have no other API version that knows category groups, and azure-mgmt-monitor 7 lacks them."""
+FIRED: Final = "Microsoft.AlertsManagement/alerts"
+FIRED_VERSION: Final = "2019-05-05-preview"
+FIRED_REACH: Final = "30d"
+"""How far back alerts are kept (Microsoft Learn, "Alerts - Get All": `timeRange`)."""
 PRICINGS_VERSION: Final = "2024-01-01"
 RULES: Final = ("metric_alerts", "scheduled_query_rules", "activity_log_alerts")
 
@@ -120,6 +124,14 @@ SOURCES = (
         "Microsoft.Insights/actionGroups/read",
         lambda azure, scope: azure.monitor(scope).action_groups.list_by_subscription_id(),
         items="action_group",
+    ),
+    Source(
+        "fired_alerts",
+        EACH_SUBSCRIPTION,
+        f"{FIRED}/read",
+        lambda azure, scope: azure.list(
+            f"/subscriptions/{scope}/providers/{FIRED}", FIRED_VERSION, timeRange=FIRED_REACH
+        ),
     ),
     Source(
         "scheduled_query_rules",
