@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from alerts import metric, verdict
 from tenants import ROOT
+from test_detections import checked, needs_binder
 from test_monitoring_observed import found
-from usage_samples import collected, logged, told, world
+from usage_samples import CLAIMS, collected, logged, told, world
 
 from aoai_lib import run
-from aoai_lib.collect.rule_trials import MOST_TRIALS
-from aoai_lib.detections import askable
+from aoai_lib.collect.rule_trials import MOST_TRIALS, TOPICS
+from aoai_lib.detections import askable, rehearsed
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.model import Requirements, Snapshot, State, Status
 from aoai_lib.parameters import load
@@ -68,6 +69,13 @@ def test_the_question_holds_the_rule_and_the_events() -> None:
     with_query(KEYS, CALL, evidence)
     asked = [line.request["query"] for line in evidence.exchanges if line.request and CALL in line.request["query"]]
     assert len(asked) == 1 and asked[0].count("let AzureDiagnostics = datatable") == 1
+
+
+@needs_binder
+def test_microsofts_binder_takes_every_trial() -> None:
+    queries = [each["properties"]["criteria"]["allOf"][0]["query"] for each in rules(world([])).values()]
+    trials = [rehearsed(query, CLAIMS, events()) for query in queries for _, events in TOPICS.values()]
+    assert [each["problems"] for each in checked(*trials)] == [[]] * 9
 
 
 @pytest.mark.parametrize(

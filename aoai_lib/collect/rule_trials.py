@@ -71,7 +71,7 @@ def _changes() -> list[Event]:
     ]
 
 
-_TOPICS: Final[dict[str, tuple[Callable[[Query], bool], Callable[[], list[Event]]]]] = {
+TOPICS: Final[dict[str, tuple[Callable[[Query], bool], Callable[[], list[Event]]]]] = {
     KEYS: (lambda query: query.watches_keys, _key_use),
     CALLERS: (lambda query: query.watches_new_callers, _new_caller),
     CHANGED: (lambda query: bool(query.operations(CHANGES)), _changes),
@@ -99,7 +99,7 @@ def _trials(readings: Readings) -> Iterator[str]:
             continue
         scopes = [str(each).lower() for each in monitoring.properties_of(rule).get("scopes") or ()]
         place = next((places[each] for each in scopes if each in places), next(iter(places.values())))
-        for topic, (watches, _) in _TOPICS.items():
+        for topic, (watches, _) in TOPICS.items():
             if watches(query):
                 yield f"{place}/{topic}{account}{own}"
 
@@ -119,7 +119,7 @@ def _try(azure: Azure, scope: str) -> Any:
     queries = [each.query or "" for each in (criteria.all_of if criteria else None) or ()]
     if len(queries) != 1 or not askable(queries[0]):
         raise OddAnswerError("the rule has another query now than when it was listed")
-    return azure.logs().ask(workspace, rehearsed(queries[0], f"/subscriptions/{account}", _TOPICS[topic][1]()))
+    return azure.logs().ask(workspace, rehearsed(queries[0], f"/subscriptions/{account}", TOPICS[topic][1]()))
 
 
 SOURCES = (
