@@ -17,9 +17,19 @@ from aoai_lib.model import InputError, Json, Reading, Snapshot, State
 from aoai_lib.parameters import Parameters
 from aoai_lib.report.findings import arm_id
 
-_HAPPENINGS: Final = ("activity_events", "callers", "models", "reachability_", "usage", "probe")
+_HAPPENINGS: Final = (
+    "activity_events",
+    "arrivals",
+    "callers",
+    "detection",
+    "metrics_",
+    "models",
+    "reachability_",
+    "usage",
+    "probe",
+)
 """Sources that hold what happened or what is on offer, not how something is set: they differ from run to run by themselves."""
-_RESTLESS: Final = frozenset({"etag", "systemdata"})
+_RESTLESS: Final = frozenset({"currentspend", "etag", "systemdata"})
 
 
 class Change(StrEnum):

@@ -39,11 +39,12 @@ def _acceptance(run: Run, waiver: Waiver) -> Acceptance:
     held = state(waiver, _today(run))
     about = [each for each in run.findings if each.control == waiver.control and is_about(waiver, each)]
     failed = sum(each.status is Status.FAIL for each in about)
-    findings = f"{failed} failed finding{'s' if failed != 1 else ''}"
+    findings = "1 failed finding" if failed == 1 else f"{failed} failed findings"
     if failed and held == "active":
         return Acceptance(waiver, held, failed, f"Accepts {findings} until {waiver.expires}.", False)
     if failed:
-        return Acceptance(waiver, held, failed, f"Ended on {waiver.expires}: {findings} count again.", True)
+        again = f"{findings} count{'s' if failed == 1 else ''} again"
+        return Acceptance(waiver, held, failed, f"Ended on {waiver.expires}: {again}.", True)
     return Acceptance(waiver, held, failed, _idle(waiver, about), True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any, Final
 
 from aoai_lib.model import InputError, Json, Severity, Status
@@ -21,7 +22,7 @@ _ORDER: Final = (
     "no longer there",
     "otherwise changed",
 )
-_COLUMNS: Final = ("change", "severity", "control", "subject", "was", "now", "failing since", "why", "mind")
+_COLUMNS: Final = ("change", "severity", "control", "subject", "was", "now", "failing since", "why", "note")
 _OTHER_RULES: Final = "judged by other rules: the earlier evidence gives the same today"
 
 
@@ -89,7 +90,7 @@ def sentence(changes: Document) -> str:
     told.append(
         f"{properties} changed propert{'y' if properties == 1 else 'ies'}" if properties else "no changed property"
     )
-    return f"Since run {previous['run_id']}, as of {previous['as_of']}: {', '.join(told)}."
+    return f"Since run {previous['run_id']} ({previous['as_of'][:10]}): {', '.join(told)}."
 
 
 def cautions(changes: Document) -> list[str]:
@@ -101,13 +102,13 @@ def cautions(changes: Document) -> list[str]:
 def moved(changes: Document) -> Table:
     """The findings that came out otherwise, the new failures first."""
     rows = [_row(each) for each in _ranked(changes) if each["change"] != STILL_OPEN]
-    return Table("Findings that changed", _COLUMNS, rows, _empty(changes, "No finding changed."))
+    return _noted(Table("Findings that changed", _COLUMNS, rows, _empty(changes, "No finding changed.")))
 
 
 def still_open(changes: Document) -> Table:
     """The failures that the previous run had too, the oldest first within a severity."""
     rows = [_row(each) for each in _ranked(changes) if each["change"] == STILL_OPEN]
-    return Table("Still open", _COLUMNS, rows, _empty(changes, "No failure of the previous run is still open."))
+    return _noted(Table("Still open", _COLUMNS, rows, _empty(changes, "No failure of the previous run is still open.")))
 
 
 def findings(changes: Document) -> Table:
@@ -115,20 +116,28 @@ def findings(changes: Document) -> Table:
     return Table("Changes", _COLUMNS, list(map(_row, _ranked(changes))), _empty(changes, "No finding changed."))
 
 
-def properties(changes: Document) -> Table:
+def properties(changes: Document, *, with_ids: bool = True) -> Table:
     """The properties that read otherwise, and resources that came, went or could not be read."""
     rows: list[tuple[Cell, ...]] = [
         (
+            each["resource"].rstrip("/").rpartition("/")[0].rpartition("/")[2],
             subject_name(each["resource"]),
             each["path"] or each["note"],
-            "" if each["note"] else shown(each["before"], 300),
-            "" if each["note"] else shown(each["after"], 300),
-            each["resource"],
+            "" if each["note"] else _value(each["before"]),
+            "" if each["note"] else _value(each["after"]),
+            *([each["resource"]] if with_ids else []),
         )
         for each in changes["properties"]
     ]
-    columns = ("resource", "property", "before", "after", "id")
+    columns = ("kind", "resource", "property", "before", "after", *(["id"] if with_ids else []))
     return Table("Changed properties", columns, rows, _empty(changes, "No property changed."))
+
+
+def _noted(table: Table) -> Table:
+    """The table without its last column where no row has a note."""
+    if any(row[-1] for row in table.rows):
+        return table
+    return replace(table, columns=table.columns[:-1], rows=[row[:-1] for row in table.rows])
 
 
 def _empty(changes: Document, otherwise: str) -> str:
@@ -155,6 +164,11 @@ def _row(change: dict[str, Json]) -> tuple[Cell, ...]:
         change["reason"],
         _OTHER_RULES if change["by_rules"] else "",
     )
+
+
+def _value(value: Json) -> str:
+    """A property that a run did not have, or had as null, is told the same."""
+    return "none" if value is None else shown(value, 300)
 
 
 def _status(value: str) -> Cell:

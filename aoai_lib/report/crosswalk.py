@@ -120,7 +120,7 @@ QUESTIONS: Final = (
         ),
         Position("yes, on every account", _own_key),
         Position("asks how vaults are kept, not which key an account uses"),
-        "where the parameters require it (`customer_managed_key`)",
+        "where the parameters require it (customer_managed_key)",
         ("GOV-01",),
     ),
     Question(
@@ -131,7 +131,7 @@ QUESTIONS: Final = (
         ),
         _SILENT,
         _SILENT,
-        "the required severity (`filter_threshold`) or a stricter one",
+        "the required severity (filter_threshold) or a stricter one",
         ("CNT-01", "CNT-02"),
     ),
     Question(

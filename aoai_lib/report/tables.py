@@ -206,7 +206,12 @@ def worst(run: Run, limit: int) -> list[tuple[Severity, str, str, str]]:
     groups: dict[tuple[Severity, str, str], list[Finding]] = {}
     for finding, control in _failed(run):
         groups.setdefault((control.severity, control.id, finding.reason), []).append(finding)
-    return [(*key, _subjects(found)) for key, found in list(groups.items())[:limit]]
+    return [(*key, _subjects(found) + _of_these_accepted(run, found)) for key, found in list(groups.items())[:limit]]
+
+
+def _of_these_accepted(run: Run, found: Sequence[Finding]) -> str:
+    count = sum(accepted(run, each).startswith("Accepted until") for each in found)
+    return f" ({count} accepted)" if count else ""
 
 
 def _failed(run: Run) -> list[tuple[Finding, Control]]:
