@@ -98,7 +98,11 @@ def _show_explanation(explanation: Explanation) -> None:
     style = STATUS_STYLE[finding["status"]]
     console.print(f"[bold]{finding['control']}[/] {literal(finding['title'])} ({finding['severity']})", soft_wrap=True)
     console.print(literal(finding["subject"]), soft_wrap=True)
-    console.print(f"[{style}]{finding['status']}[/]: {literal(finding['reason'])}\n", soft_wrap=True)
+    console.print(f"[{style}]{finding['status']}[/]: {literal(finding['reason'])}", soft_wrap=True)
+    if waiver := finding.get("waiver"):
+        told = ", ".join(f"{name} {waiver.get(name)}" for name in ("state", "expires", "owner", "ticket", "reason"))
+        console.print(f"Accepted risk: {literal(told)}", soft_wrap=True)
+    console.print()
     for value in explanation.values:
         console.print(f"{literal(value.path)} = [bold]{literal(value.text)}[/]", soft_wrap=True)
         for each in value.origins:
@@ -108,6 +112,8 @@ def _show_explanation(explanation: Explanation) -> None:
     for line in explanation.unread:
         console.print(f"[yellow]not read:[/] {literal(line)}", soft_wrap=True)
     console.print(f"\nAsked by {literal(explanation.caller)}", soft_wrap=True)
+    for sentence in explanation.today:
+        console.print(f"[yellow]Today:[/] {literal(sentence)}", soft_wrap=True)
     console.print(
         f"\n{literal(explanation.intent)}\n[bold]To mend it[/]  {literal(finding['remediation'])}", soft_wrap=True
     )
@@ -126,7 +132,7 @@ def _show_comparison(comparison: Comparison) -> None:
     for each in comparison.findings:
         style = _CHANGE_STYLE.get(each.change.value, "dim")
         subject = each.subject.rpartition("/")[2]
-        was = f"{each.was or 'absent'} → {each.now or 'absent'}"
+        was = f"{each.was or 'absent'} → {each.now or 'absent'}{', by other rules' if each.by_rules else ''}"
         console.print(f"[{style}]{each.change.value:<19}[/]{each.control} {literal(subject)} ({was})", soft_wrap=True)
     console.print(
         f"\n{len(comparison.properties)} change(s) of what was read"

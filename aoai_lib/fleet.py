@@ -50,7 +50,8 @@ class Task:
 class Outcome:
     """What became of a tenant. `problems` are sentences; `refused` says that the input was at fault and nothing is kept.
 
-    `strangers` are files of observations in which no name is one of this tenant's.
+    `strangers` are files of observations in which no name is one of this tenant's. `told` are sentences on what changed since the
+    previous run and on accepted risks.
     """
 
     tenant: str
@@ -60,6 +61,7 @@ class Outcome:
     problems: tuple[str, ...] = ()
     refused: bool = False
     strangers: tuple[Path, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
@@ -182,24 +184,35 @@ def _report(
     task: Task, folder: RunFolder, run: Run, evidence: Evidence, problems: list[str], progress: Progress
 ) -> Outcome:
     """Write every other file of the run, and seal it."""
-    from aoai_lib.report import findings, ocsf, page, workbook
+    from aoai_lib.bundle import previous
+    from aoai_lib.report import acceptances, changes, findings, ocsf, page, workbook
 
     progress(task.parameters.tenant, "writing the report", 0.92)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     document = findings.document(run, now)
     folder.write_json("findings.json", document)
-    findings.write_csv(document, folder.path / "findings.csv")
-    workbook.write(run, document, folder.path / "findings.xlsx")
-    folder.write_json("findings.ocsf.json", ocsf.events(document, run))
-    page.write(run, document, evidence.exchanges, folder.path / "report.html")
     folder.write_json("run.json", _about(task, run, document, problems, now))
+    changed = previous.changes(folder.path)
+    folder.write_json("changes.json", changed)
+    findings.write_csv(document, folder.path / "findings.csv")
+    workbook.write(run, document, folder.path / "findings.xlsx", changed)
+    folder.write_json("findings.ocsf.json", ocsf.events(document, run))
+    page.write(run, document, evidence.exchanges, folder.path / "report.html", changed)
     seal.seal(folder.path)
     problems += _signed(task, folder)
     progress(task.parameters.tenant, "done", 1.0)
     failed = tuple(finding["severity"] for finding in document["findings"] if finding["status"] == "fail")
     strangers = tuple(path for path in task.observed if path not in _merged(task, evidence))
-    counts = document["counts"]
-    return Outcome(task.parameters.tenant, folder.path, counts, failed, tuple(problems), strangers=strangers)
+    told = (changes.sentence(changed), *changes.cautions(changed), acceptances.tally(run), *acceptances.reminders(run))
+    return Outcome(
+        task.parameters.tenant,
+        folder.path,
+        document["counts"],
+        failed,
+        tuple(problems),
+        strangers=strangers,
+        told=tuple(filter(None, told)),
+    )
 
 
 def _signed(task: Task, folder: RunFolder) -> list[str]:

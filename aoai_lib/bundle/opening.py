@@ -16,9 +16,11 @@ from aoai_lib.evidence.seal import SUMS
 from aoai_lib.evidence.store import Exchange, read_lines
 from aoai_lib.model import InputError, Json, Snapshot
 from aoai_lib.parameters import Parameters, parse
+from aoai_lib.report import changes
 from aoai_lib.run import CHAPTERS, EVERYTHING, Run
 
 EVIDENCE: Final = "requests.jsonl"
+CHANGES: Final = "changes.json"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,14 @@ class Bundle:
     def snapshot(self) -> Snapshot:
         """What was judged."""
         return snapshots.load(self._json("snapshot.json"))
+
+    @cached_property
+    def changes(self) -> dict[str, Any]:
+        """`changes.json`; a run that was made before there was one is compared with none."""
+        path = self.path / CHANGES
+        if not path.exists():
+            return changes.without_earlier(str(self.about.get("run_id")), str(self.document["tenant"]))
+        return changes.read(self._json(CHANGES), str(path))
 
     @cached_property
     def parameters(self) -> Parameters:

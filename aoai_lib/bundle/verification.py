@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from aoai_lib.azure.replay import Recording
-from aoai_lib.bundle.opening import EVIDENCE, Bundle, open_bundle
+from aoai_lib.bundle import changes
+from aoai_lib.bundle.opening import CHANGES, EVIDENCE, Bundle, open_bundle
 from aoai_lib.bundle.signing import SIGNATURE, UnsignedError, signer
 from aoai_lib.controls import catalogue_version
 from aoai_lib.evidence import snapshots
@@ -63,7 +64,7 @@ def verify(path: Path, allowed_signers: Path | None = None) -> list[Answer]:
     if files.outcome is Outcome.BAD:
         return answers
     try:
-        return [*answers, _evidence(bundle), _snapshot(bundle), _findings(bundle), *_formats(bundle)]
+        return [*answers, _evidence(bundle), _snapshot(bundle), _findings(bundle), _changes(bundle), *_formats(bundle)]
     except PlaybookError as problem:
         return [*answers, Answer("content", Outcome.BAD, str(problem))]
 
@@ -200,6 +201,24 @@ def _made_by(bundle: Bundle) -> str:
     return f"It was made by version {bundle.about.get('tool_version')}; this is {version('aoai-playbook')}."
 
 
+def usable(path: Path) -> str:
+    """Why a run may not be compared with, in a sentence: it is unfinished, altered, wrongly signed, or judged against its
+    evidence. "" where nothing speaks against it. What its evidence gives when read anew is not asked: that is `verify`'s.
+    """
+    bundle = open_bundle(path)
+    if not bundle.is_finished:
+        return "It is unfinished."
+    answers = [_files(path), _signature(path, None)]
+    if answers[0].outcome is not Outcome.BAD:
+        answers.append(_findings(bundle))
+    return next((f"It does not verify. {each.sentence}" for each in answers if each.outcome is Outcome.BAD), "")
+
+
+def _changes(bundle: Bundle) -> Answer:
+    holds, sentence = changes.check(bundle)
+    return Answer(CHANGES, Outcome.GOOD if holds else Outcome.BAD, sentence)
+
+
 def _formats(bundle: Bundle) -> Iterator[Answer]:
     """The other forms of the findings hold the same set; the page is composed again and compared byte for byte."""
     rows = [{name: inert(text) for name, text in findings.flat(each).items()} for each in bundle.document["findings"]]
@@ -209,7 +228,8 @@ def _formats(bundle: Bundle) -> Iterator[Answer]:
         "findings.csv": list(held) == rows,
         "findings.ocsf.json": json.loads(_text(bundle, "findings.ocsf.json"))
         == ocsf.events(bundle.document, bundle.run()),
-        "report.html": _text(bundle, "report.html") == page.compose(bundle.run(), bundle.document, lines),
+        "report.html": _text(bundle, "report.html")
+        == page.compose(bundle.run(), bundle.document, lines, bundle.changes),
     }
     older = bundle.about.get("tool_version") != version("aoai-playbook")
     for name, is_same in same.items():
