@@ -32,12 +32,18 @@ _FOLDER: Final = click.Path(path_type=Path)
     metavar="FILE",
     help="Who may have signed, as ssh-keygen reads it: a line each, name and public key.",
 )
+@click.option(
+    "--tsa-roots",
+    type=_FOLDER,
+    metavar="FILE",
+    help="Root certificates (PEM) of the authority that may have stamped the time.",
+)
 @in_words
-def verify(run_dir: Path, allowed_signers: Path | None) -> int:
+def verify(run_dir: Path, allowed_signers: Path | None, tsa_roots: Path | None) -> int:
     """Is this run whole and unaltered, who signed it, and does what it says follow from its evidence?"""
     from aoai_lib.bundle.verification import Outcome, verify
 
-    answers = verify(run_dir, allowed_signers)
+    answers = verify(run_dir, allowed_signers, tsa_roots)
     _show_answers(answers)
     return INCOMPLETE if any(each.outcome is Outcome.BAD for each in answers) else DONE
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from aoai_lib import controls
-from aoai_lib.bundle import signing
+from aoai_lib.bundle import signing, timestamp
 from aoai_lib.bundle.signing import UnsignedError
+from aoai_lib.bundle.timestamp import UnstampedError
 from aoai_lib.evidence import seal, snapshots
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.folder import RunFolder, new_run_id
@@ -35,7 +36,8 @@ Progress = Callable[[str, str, float], None]
 @dataclass(frozen=True, slots=True)
 class Task:
     """One tenant to assess. `environment` is what points its credential and clients at their cloud; `observed` are files of
-    `aoai probe`; `key` is the SSH key that signs, where one is to."""
+    `aoai probe`; `key` is the SSH key that signs, `authority` the address of who stamps the time, where they are to; `pdf` asks for
+    the page as PDF too."""
 
     parameters: Parameters
     out: Path
@@ -44,6 +46,8 @@ class Task:
     replay: Path | None = None
     observed: tuple[Path, ...] = ()
     key: Path | None = None
+    authority: str = ""
+    pdf: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +202,9 @@ def _report(
     workbook.write(run, document, folder.path / "findings.xlsx", changed)
     folder.write_json("findings.ocsf.json", ocsf.events(document, run))
     page.write(run, document, evidence.exchanges, folder.path / "report.html", changed)
+    problems += _printed(task, folder)
     seal.seal(folder.path)
-    problems += _signed(task, folder)
+    problems += _signed(task, folder) + _stamped(task, folder)
     progress(task.parameters.tenant, "done", 1.0)
     failed = tuple(finding["severity"] for finding in document["findings"] if finding["status"] == "fail")
     strangers = tuple(path for path in task.observed if path not in _merged(task, evidence))
@@ -222,6 +227,30 @@ def _signed(task: Task, folder: RunFolder) -> list[str]:
     try:
         signing.sign(folder.path, task.key)
     except UnsignedError as problem:
+        return [str(problem)]
+    return []
+
+
+def _stamped(task: Task, folder: RunFolder) -> list[str]:
+    """Have the sealed run stamped where an authority was named; a sentence where that did not come about."""
+    if not task.authority:
+        return []
+    try:
+        timestamp.stamp(folder.path, task.authority)
+    except UnstampedError as problem:
+        return [str(problem)]
+    return []
+
+
+def _printed(task: Task, folder: RunFolder) -> list[str]:
+    """The page as PDF where that was asked for; a sentence where that did not come about."""
+    if not task.pdf:
+        return []
+    from aoai_lib.report import pdf
+
+    try:
+        pdf.write(folder.path / "report.html", folder.path / "report.pdf")
+    except pdf.UnprintedError as problem:
         return [str(problem)]
     return []
 

@@ -21,6 +21,7 @@ from aoai_lib.lab.server import Lab
 
 FILES = {
     "SHA256SUMS",
+    "changes.json",
     "findings.csv",
     "findings.json",
     "findings.ocsf.json",
