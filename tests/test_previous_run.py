@@ -224,6 +224,27 @@ def test_what_a_run_was_not_about_is_not_called_gone() -> None:
         assert [each.change for each in finding_changes(before, {}, parameters)] == [change]
 
 
+def test_of_other_phases_only_what_both_asked_is_compared(tenant: Path, runs: tuple[Path, Path]) -> None:
+    """The later run was about the network alone, so it read nothing of logs: that is no change."""
+
+    def only_network(document: Any) -> None:
+        wanted = "account deployment subscription private_ virtual_ network_ dns_ rai_pol listed_ reachability_"
+        document["readings"] = [
+            each for each in document["readings"] if each["source"].startswith(tuple(wanted.split()))
+        ]
+
+    before, after = Bundle(tenant / runs[1].name), tenant / LATER
+    edit(after, "run.json", lambda document: document.update(chapters=["01_network_isolation"]))
+    edit(after, "snapshot.json", only_network)
+    document = findings.document(Bundle(after).run(), before.document["generated_at"])
+    edit(after, "findings.json", lambda old: old.update(document))
+    changes = previous.changes(after)
+    assert changes["previous"]["run_id"] == before.path.name
+    assert {each["change"] for each in changes["findings"]} == {"still open"}
+    assert changes["properties"] == []
+    assert any("different phases" in each for each in changes["remarks"])
+
+
 def test_explain_says_what_the_installed_catalogue_gives(tenant: Path, runs: tuple[Path, Path]) -> None:
     run = tenant / runs[0].name
     assert explain(Bundle(run), "IAM-01", SHOP).today == ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -13,7 +13,7 @@ from aoai_lib.bundle.opening import Bundle
 from aoai_lib.collect import sources
 from aoai_lib.controls import catalogue_version
 from aoai_lib.harden.wire import differences
-from aoai_lib.model import InputError, Json, Reading, Snapshot, State
+from aoai_lib.model import PHASE_OF_PREFIX, InputError, Json, Reading, Snapshot, State, Status
 from aoai_lib.parameters import Parameters
 from aoai_lib.report.findings import arm_id
 
@@ -89,14 +89,25 @@ def compare(before: Bundle, after: Bundle) -> Comparison:
         raise InputError(f"These are runs of two tenants, “{one}” and “{other}”: changes are told of one.")
     looked_at = after.parameters
     again = _judged_again(before, after)
+    asked, left_out = before.phases & after.phases, _sources_of_one(before, after)
     return Comparison(
         tuple(
             replace(each, by_rules=again.get((each.control, each.subject.lower())) == each.now != each.was)
             for each in finding_changes(before.findings, after.findings, looked_at)
+            if PHASE_OF_PREFIX.get(each.control[:3]) in asked or Status.NOT_ASSESSED not in (each.was, each.now)
         ),
-        tuple(property_changes(before.snapshot, after.snapshot, looked_at)),
+        tuple(property_changes(before.snapshot, after.snapshot, looked_at, left_out)),
         tuple(_remarks(before, after)),
     )
+
+
+def _sources_of_one(before: Bundle, after: Bundle) -> set[str]:
+    """The sources that only one of the two runs was to read, since they were about different phases."""
+
+    def names(modules: set[str]) -> set[str]:
+        return {name for each in modules for source in sources()[each] for name in (source.name, source.items)}
+
+    return names(before.reads | after.reads) - names((before.reads & after.reads) | {"scope"})
 
 
 def _judged_again(before: Bundle, after: Bundle) -> dict[tuple[str, str], str]:
@@ -184,12 +195,17 @@ def _change(was: str, now: str) -> Change | None:
 
 
 def property_changes(
-    before: Snapshot, after: Snapshot, looked_at: Parameters | None = None
+    before: Snapshot, after: Snapshot, looked_at: Parameters | None = None, left_out: Collection[str] = ()
 ) -> Iterator[PropertyChange]:
-    """How the resources that were read differ. One that a run could not read is said so, never called removed."""
+    """How the resources that were read differ. One that a run could not read is said so, never called removed.
+
+    Of sources that are `left_out` only what both hold is compared.
+    """
     one, other = _resources(before), _resources(after)
     for key in sorted(one.keys() | other.keys()):
         source, name = key
+        if source in left_out and not (key in one and key in other):
+            continue
         if key in one and key in other:
             for path, old, new in differences(_named(one[key]), _named(other[key])):
                 yield PropertyChange(name, path, old, new)
