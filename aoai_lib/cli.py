@@ -67,6 +67,14 @@ main.add_command(detections)
     metavar="KEY",
     help="Sign each run with an SSH key: a private one, or the public one of a key in ssh-agent or a token.",
 )
+@click.option(
+    "--timestamp",
+    "authority",
+    default="",
+    metavar="URL",
+    help="Have each run's digests stamped by a time-stamping authority (RFC 3161).",
+)
+@click.option("--pdf", is_flag=True, help="Print report.html as report.pdf too, by a browser that is installed.")
 @in_words
 def assess(
     files: tuple[Path, ...],
@@ -77,6 +85,8 @@ def assess(
     observed: tuple[Path, ...],
     fail_on: str | None,
     key: Path | None,
+    authority: str,
+    pdf: bool,
 ) -> int:
     """Assess tenants, one parameters file each; without a file, the three tenants of the lab."""
     from aoai_lib import fleet
@@ -94,9 +104,19 @@ def assess(
         from aoai_lib.bundle.signing import check_key
 
         check_key(key)
+    if authority:
+        from aoai_lib.bundle.timestamp import check_authority
+
+        check_authority(authority)
+    if pdf:
+        from aoai_lib.report.pdf import browser
+
+        browser()
     surroundings = fleet.lab_environment(tenants) if not replay else {}
     tasks = [
-        fleet.Task(each, out.absolute(), chapters, surroundings.get(each.tenant, {}), replay, observed, key)
+        fleet.Task(
+            each, out.absolute(), chapters, surroundings.get(each.tenant, {}), replay, observed, key, authority, pdf
+        )
         for each in tenants
     ]
     context = get_context("spawn")

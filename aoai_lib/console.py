@@ -132,6 +132,8 @@ def show_outcomes(outcomes: Sequence[Outcome]) -> None:
             console.print(
                 f"{literal(outcome.tenant)}: {literal(_near(outcome.folder / 'report.html'))}", soft_wrap=True
             )
+        for sentence in outcome.told:
+            console.print(f"    {literal(sentence)}", soft_wrap=True)
         for problem in outcome.problems:
             console.print(f"[bold red]{literal(outcome.tenant)}:[/] {literal(problem)}", soft_wrap=True)
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from aoai_lib import controls
-from aoai_lib.bundle import signing
+from aoai_lib.bundle import signing, timestamp
 from aoai_lib.bundle.signing import UnsignedError
+from aoai_lib.bundle.timestamp import UnstampedError
 from aoai_lib.evidence import seal, snapshots
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.folder import RunFolder, new_run_id
@@ -35,7 +36,8 @@ Progress = Callable[[str, str, float], None]
 @dataclass(frozen=True, slots=True)
 class Task:
     """One tenant to assess. `environment` is what points its credential and clients at their cloud; `observed` are files of
-    `aoai probe`; `key` is the SSH key that signs, where one is to."""
+    `aoai probe`; `key` is the SSH key that signs, `authority` the address of who stamps the time, where they are to; `pdf` asks for
+    the page as PDF too."""
 
     parameters: Parameters
     out: Path
@@ -44,13 +46,16 @@ class Task:
     replay: Path | None = None
     observed: tuple[Path, ...] = ()
     key: Path | None = None
+    authority: str = ""
+    pdf: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a tenant. `problems` are sentences; `refused` says that the input was at fault and nothing is kept.
 
-    `strangers` are files of observations in which no name is one of this tenant's.
+    `strangers` are files of observations in which no name is one of this tenant's. `told` are sentences on what changed since the
+    previous run and on accepted risks.
     """
 
     tenant: str
@@ -60,6 +65,7 @@ class Outcome:
     problems: tuple[str, ...] = ()
     refused: bool = False
     strangers: tuple[Path, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
@@ -182,24 +188,36 @@ def _report(
     task: Task, folder: RunFolder, run: Run, evidence: Evidence, problems: list[str], progress: Progress
 ) -> Outcome:
     """Write every other file of the run, and seal it."""
-    from aoai_lib.report import findings, ocsf, page, workbook
+    from aoai_lib.bundle import previous
+    from aoai_lib.report import acceptances, changes, findings, ocsf, page, workbook
 
     progress(task.parameters.tenant, "writing the report", 0.92)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     document = findings.document(run, now)
     folder.write_json("findings.json", document)
-    findings.write_csv(document, folder.path / "findings.csv")
-    workbook.write(run, document, folder.path / "findings.xlsx")
-    folder.write_json("findings.ocsf.json", ocsf.events(document, run))
-    page.write(run, document, evidence.exchanges, folder.path / "report.html")
     folder.write_json("run.json", _about(task, run, document, problems, now))
+    changed = previous.changes(folder.path)
+    folder.write_json("changes.json", changed)
+    findings.write_csv(document, folder.path / "findings.csv")
+    workbook.write(run, document, folder.path / "findings.xlsx", changed)
+    folder.write_json("findings.ocsf.json", ocsf.events(document, run))
+    page.write(run, document, evidence.exchanges, folder.path / "report.html", changed)
+    problems += _printed(task, folder)
     seal.seal(folder.path)
-    problems += _signed(task, folder)
+    problems += _signed(task, folder) + _stamped(task, folder)
     progress(task.parameters.tenant, "done", 1.0)
     failed = tuple(finding["severity"] for finding in document["findings"] if finding["status"] == "fail")
     strangers = tuple(path for path in task.observed if path not in _merged(task, evidence))
-    counts = document["counts"]
-    return Outcome(task.parameters.tenant, folder.path, counts, failed, tuple(problems), strangers=strangers)
+    told = (changes.sentence(changed), *changes.cautions(changed), acceptances.tally(run), *acceptances.reminders(run))
+    return Outcome(
+        task.parameters.tenant,
+        folder.path,
+        document["counts"],
+        failed,
+        tuple(problems),
+        strangers=strangers,
+        told=tuple(filter(None, told)),
+    )
 
 
 def _signed(task: Task, folder: RunFolder) -> list[str]:
@@ -209,6 +227,30 @@ def _signed(task: Task, folder: RunFolder) -> list[str]:
     try:
         signing.sign(folder.path, task.key)
     except UnsignedError as problem:
+        return [str(problem)]
+    return []
+
+
+def _stamped(task: Task, folder: RunFolder) -> list[str]:
+    """Have the sealed run stamped where an authority was named; a sentence where that did not come about."""
+    if not task.authority:
+        return []
+    try:
+        timestamp.stamp(folder.path, task.authority)
+    except UnstampedError as problem:
+        return [str(problem)]
+    return []
+
+
+def _printed(task: Task, folder: RunFolder) -> list[str]:
+    """The page as PDF where that was asked for; a sentence where that did not come about."""
+    if not task.pdf:
+        return []
+    from aoai_lib.report import pdf
+
+    try:
+        pdf.write(folder.path / "report.html", folder.path / "report.pdf")
+    except pdf.UnprintedError as problem:
         return [str(problem)]
     return []
 

@@ -20,9 +20,11 @@ from aoai_lib.evidence import snapshots
 from aoai_lib.model import Finding, InputError, Json, Phase, Snapshot
 from aoai_lib.parameters import Parameters, parse
 from aoai_lib.report import (
+    acceptances,
     callers,
     cases,
     checklist,
+    crosswalk,
     figures,
     fired,
     guardrails,
@@ -128,7 +130,7 @@ class Run:
 
     def waivers(self) -> Table:
         """The accepted risks, and whether they still hold."""
-        return tables.waivers(self)
+        return acceptances.waivers(self)
 
     def verdicts(self, *controls: str) -> Table:
         """The findings of some controls, with what was observed."""
@@ -238,16 +240,14 @@ class Run:
         if not self.parameters.apply:
             return Tables(shown, "Nothing was changed: `apply` is False.")
         if self.run_id:
-            raise InputError(
-                "A run only assesses: set apply in a notebook opened by hand, or use `aoai harden --apply`."
-            )
+            said = "A run only assesses: set apply in a notebook opened by hand, or use `aoai harden --apply`."
+            raise InputError(said)
         from aoai_lib.harden import session
 
         records = os.environ.get(RECORDS_VARIABLE) or Path(__file__).resolve().parent.parent / "outputs"
         outcome = session.carry_out(self.parameters, plan, Path(records))
-        return Tables(
-            (*shown, tables.outcome_table(outcome), tables.proof_table(outcome)), f"Recorded in {outcome.folder.name}."
-        )
+        became = (tables.outcome_table(outcome), tables.proof_table(outcome))
+        return Tables((*shown, *became), f"Recorded in {outcome.folder.name}.")
 
     def checklist(self) -> Table:
         """The validation checklist, line by line."""
@@ -255,7 +255,7 @@ class Run:
 
     def frameworks(self) -> Table:
         """Which clauses the controls speak to, and how those came out."""
-        return tables.frameworks(self)
+        return crosswalk.frameworks(self)
 
     @cached_property
     def fleet(self) -> Fleet:

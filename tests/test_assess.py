@@ -20,7 +20,9 @@ from tenants import ROOT
 from aoai_lib.lab.server import Lab
 
 FILES = {
+    "changes.json",
     "SHA256SUMS",
+    "changes.json",
     "findings.csv",
     "findings.json",
     "findings.ocsf.json",

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from authority import serving
+from test_assess import aoai
 
 from aoai_lib.bundle.timestamp import STAMP, UnstampedError, check_authority, stamp, stamped
 from aoai_lib.evidence.seal import SUMS
 from aoai_lib.model import InputError
+from aoai_lib.report import pdf
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="OpenSSL plays the authority")
 
@@ -93,3 +95,44 @@ def test_an_address_that_is_none_is_refused_without_repeating_it(url: str) -> No
     with pytest.raises(InputError) as refused:
         check_authority(url)
     assert "what" not in str(refused.value).split("takes", 1)[0] and "who:" not in str(refused.value)
+
+
+def test_a_run_is_stamped_and_printed_and_verified(tmp_path: Path) -> None:
+    authority, out = tmp_path / "authority", tmp_path / "out"
+    authority.mkdir()
+    with serving(authority) as url:
+        done = aoai(
+            "assess",
+            "parameters/hardened.yaml",
+            "--phase",
+            "03",
+            "--timestamp",
+            url,
+            *pdf_where_possible(),
+            "--out",
+            out,
+        )
+    assert done.returncode == 0, done.stderr
+    (folder,) = (each.parent for each in out.rglob(STAMP))
+    assert (folder / "report.pdf").is_file() == bool(pdf_where_possible())
+    rooted = aoai("verify", folder, "--tsa-roots", authority / "root.pem")
+    assert rooted.returncode == 0, rooted.stdout
+    assert "UTC, says CN=Time of the tests." in rooted.stdout
+    (folder / STAMP).write_bytes((folder / STAMP).read_bytes()[:-2])
+    assert aoai("verify", folder).returncode == 1
+    (folder / STAMP).unlink()
+    assert aoai("verify", folder).returncode == 0
+    lacking = aoai("verify", folder, "--tsa-roots", authority / "root.pem")
+    assert lacking.returncode == 1 and "No authority stamped it" in lacking.stdout
+
+
+def pdf_where_possible() -> list[str]:
+    return ["--pdf"] if any(map(shutil.which, pdf._NAMES)) else []
+
+
+def test_what_can_not_work_is_said_before_the_run(tmp_path: Path) -> None:
+    done = aoai("assess", "--timestamp", "time.example", "--out", tmp_path)
+    assert done.returncode == 2 and "--timestamp takes the address" in done.stderr
+    done = aoai("assess", "--pdf", "--out", tmp_path, AOAI_BROWSER="nothing-of-that-name")
+    assert done.returncode == 2 and "A PDF takes a browser" in done.stderr
+    assert list(tmp_path.iterdir()) == []
