@@ -22,7 +22,6 @@ from aoai_lib.lab.server import Lab
 FILES = {
     "changes.json",
     "SHA256SUMS",
-    "changes.json",
     "findings.csv",
     "findings.json",
     "findings.ocsf.json",

@@ -102,9 +102,9 @@ def test_a_list_that_was_not_recorded_is_made_of_its_items_and_marked() -> None:
 def test_a_list_that_was_refused_stays_refused_whatever_items_were_read() -> None:
     listed = f"{GROUP}/Microsoft.Network/privateEndpoints"
     item = {"id": f"{listed}/a"}
-    answer = Recording([record(listed, {"error": {"code": "AuthorizationFailed"}}, 403), record(item["id"], item)]).find(
-        "GET", f"{ARM}{listed}"
-    )
+    answer = Recording(
+        [record(listed, {"error": {"code": "AuthorizationFailed"}}, 403), record(item["id"], item)]
+    ).find("GET", f"{ARM}{listed}")
     assert (answer["status"], PARTIAL_HEADER in answer.get("headers", {})) == (403, False)
 
 
