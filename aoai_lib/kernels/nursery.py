@@ -27,6 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from aoai_lib.controls import catalogue
+
 LOADED: Final = (
     "IPython.core.completer",
     "IPython.core.magics",
@@ -36,6 +38,13 @@ LOADED: Final = (
     "aoai_lib.run",
     "aoai_lib.evidence.snapshots",
     "aoai_lib.evidence.store",
+    "aoai_lib.collect.monitoring",
+    "aoai_lib.collect.scope",
+    "aoai_lib.harden.making",
+    "aoai_lib.harden.preflight",
+    "aoai_lib.harden.tables",
+    "aoai_lib.harden.wire",
+    "jinja2",
 )
 """What a kernel of the playbook has loaded by its last cell."""
 _STREAMS: Final = 3
@@ -202,6 +211,7 @@ def main(number: int) -> None:
         del sys.path[0]
     for name in LOADED:
         importlib.import_module(name)
+    catalogue()
     gc.collect()
     gc.freeze()
     nursery = _Nursery(socket.socket(fileno=number))
