@@ -70,7 +70,8 @@ class View:
 
     def get(self, path: str, default: Json = None) -> Json:
         """The value at a dotted path; `default` where it is absent or null. Recorded as it was on the wire."""
-        value = self._find(path)
+        own = self.value
+        value = own.get(path, ABSENT) if type(own) is dict and "." not in path else self._find(path)
         self._facts.record(f"{self.path}.{path}", value, self._reading)
         return default if value is None or value is ABSENT else value
 
@@ -145,12 +146,12 @@ class View:
 class Facts:
     """What is known about one subject. `snapshot` is shared and never changed."""
 
-    __slots__ = ("_log", "snapshot", "subject")
+    __slots__ = ("_seen", "snapshot", "subject")
 
     def __init__(self, snapshot: Snapshot, subject: Subject) -> None:
         self.snapshot = snapshot
         self.subject = subject
-        self._log: list[tuple[str, Json, tuple[str, ...]]] = []
+        self._seen: dict[str, tuple[Json, Reading]] = {}
 
     @property
     def requirements(self) -> Requirements:
@@ -165,14 +166,11 @@ class Facts:
     @property
     def observed(self) -> tuple[Observation, ...]:
         """Every value read so far, each path once, in the order of reading."""
-        seen: dict[str, Observation] = {}
-        for path, value, evidence in self._log:
-            seen.setdefault(path, Observation(path, value, evidence))
-        return tuple(seen.values())
+        return tuple(Observation(path, value, reading.evidence) for path, (value, reading) in self._seen.items())
 
     def record(self, path: str, value: Json, reading: Reading) -> None:
         """Remember that a value was read."""
-        self._log.append((path, value, reading.evidence))
+        self._seen.setdefault(path, (value, reading))
 
     def of(self, source: str, scope: str, label: str = "") -> View:
         """A view of a reading; raises `NotCollectedError` where it holds no answer. `label` names it in the paths."""

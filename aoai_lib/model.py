@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from functools import cached_property
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -253,11 +254,17 @@ class Snapshot:
 
     def of(self, source: str) -> Iterator[Reading]:
         """All readings of a source, in the order they were asked for."""
-        return (reading for (name, _), reading in self.readings.items() if name == source)
+        return iter(self._by_source.get(source, ()))
+
+    @cached_property
+    def _by_source(self) -> Mapping[str, Sequence[Reading]]:
+        found: dict[str, list[Reading]] = {}
+        for (source, _), reading in self.readings.items():
+            found.setdefault(source, []).append(reading)
+        return found
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """One value that a control read: `path` as `source.property.path`, `value` as on the wire (ABSENT: not sent)."""
 
     path: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from aoai_lib.effective_access.actions import Permission, matches
@@ -140,6 +141,7 @@ def normal(scope: str) -> str:
     return "/" + scope.strip("/").lower()
 
 
+@lru_cache(maxsize=1 << 14)
 def chain(account: str) -> tuple[str, str, str]:
     """The subscription, the resource group and the account itself, as normalised scopes."""
     parts = normal(account).split("/")

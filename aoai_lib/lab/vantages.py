@@ -88,7 +88,7 @@ class Vantage:
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """DNS over TCP: each message behind its length."""
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 length = int.from_bytes(await reader.readexactly(2), "big")
                 answer = self.reply(await reader.readexactly(length))
@@ -96,17 +96,16 @@ class Vantage:
                     break
                 writer.write(len(answer).to_bytes(2, "big") + answer)
                 await writer.drain()
-        writer.close()
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
+        broken = asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError
+        with contextlib.closing(writer), contextlib.suppress(*broken):
             asked = _CONNECT.match(await reader.readuntil(b"\r\n\r\n"))
             port = self._port(asked[1].decode(), asked[2].decode()) if asked else None
             if port is None:
                 await reader.read(_HEAD)  # silence: whoever asks gives up by itself
             else:
                 await _join(port, reader, writer)
-        writer.close()
 
     def _port(self, address: str, port: str) -> int | None:
         with self._lock:
@@ -134,11 +133,10 @@ async def _join(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamW
 
 
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
+    with contextlib.closing(target), contextlib.suppress(ConnectionError):
         while data := await source.read(1 << 16):
             target.write(data)
             await target.drain()
-    target.close()
 
 
 def _data(record: names.Record) -> str:
