@@ -1,0 +1,90 @@
+"""What a secret may be wrapped in inside of a text, and how a text looks that nothing but chance makes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Final
+from urllib.parse import quote, unquote
+
+from aoai_lib.evidence.masking import mask
+
+Redact = Callable[[str], str]
+
+_PERCENT: Final = re.compile(r"[^\s\"'<>]*%[0-9A-Fa-f]{2}[^\s\"'<>]*")
+_ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})|\\(/)")
+_BASE64: Final = re.compile(r"(?<![\w+/=-])(?:[A-Za-z0-9+/]{12,}|[A-Za-z0-9_-]{12,})={0,2}(?![\w+/=-])")
+_LONGEST: Final = 1 << 16
+"""Characters of a base64 text that are decoded: what stands at its beginning tells what it is."""
+PIECE: Final = re.compile(
+    r"(?<![A-Za-z0-9+])[A-Za-z0-9+]{24,4096}(?![A-Za-z0-9+])|(?<![\w-])[\w-]{40,4096}={0,2}(?![\w-])"
+)
+_ID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_MIXED: Final = 0.42
+"""Share of neighbours of different kinds (capital, small letter, digit): 0.6 where drawn at random, 0.2 in words with numbers."""
+
+
+def opened(text: str, redact: Redact) -> str:
+    """The text with secrets masked that stand in it percent-encoded, escaped or in base64. `redact` masks in plain text."""
+    if "%" in text:
+        text = _PERCENT.sub(lambda found: _reencoded(found[0], redact), text)
+    for plain in (_unescaped(text), html.unescape(text)):
+        if plain != text and (kept := redact(plain)) != plain:
+            return kept
+    return _BASE64.sub(lambda found: _kept(found[0], redact), text)
+
+
+def _reencoded(piece: str, redact: Redact) -> str:
+    plain = unquote(piece)
+    kept = redact(plain)
+    return piece if kept == plain or plain == piece else quote(kept, safe="/:?&=;,$'()@!~*")
+
+
+def _unescaped(text: str) -> str:
+    if "\\" not in text:
+        return text
+    return _ESCAPE.sub(lambda found: "/" if found[3] else chr(int(found[1] or found[2], 16)), text)
+
+
+def _kept(piece: str, redact: Redact) -> str:
+    plain = decoded(piece)
+    return mask(piece) if plain is not None and redact(plain) != plain else piece
+
+
+def decoded(piece: str) -> str | None:
+    """The text that stands in a base64 text; None where that is no text."""
+    bare = piece.rstrip("=")[:_LONGEST].replace("-", "+").replace("_", "/")
+    try:
+        content = base64.b64decode(
+            bare[: len(bare) // 4 * 4] if len(bare) == _LONGEST else bare + "=" * (-len(bare) % 4)
+        )
+        encoding = "utf-16-le" if content[1::2].count(0) > len(content) // 3 else "utf-8"
+        text = content.decode(encoding)
+    except (ValueError, binascii.Error):
+        return None
+    shown = sum(each.isprintable() or each in "\r\n\t" for each in text)
+    return text if shown == len(text) > 0 else None
+
+
+def is_credential(scheme: str, value: str) -> bool:
+    """Whether what stands after the name of a scheme is a credential and no word."""
+    if scheme.lower() == "bearer":
+        return len(value) >= 16
+    if scheme.lower() == "basic":
+        return ":" in (decoded(value) or "")
+    return len(value) >= 16 and any(each.isdigit() for each in value) and any(each.isalpha() for each in value)
+
+
+def is_random(piece: str) -> bool:
+    """Whether letters and digits follow each other as only a generator puts them. Ids, digests, names and words do not."""
+    bare = _ID.sub("", piece)
+    kinds = ["d" if each.isdigit() else "u" if each.isupper() else "l" for each in bare if each.isalnum()]
+    if len(kinds) < 22 or min(kinds.count(kind) for kind in "dul") < 2:
+        return False
+    changes = sum(one != other for one, other in pairwise(kinds))
+    text = decoded(piece)
+    return changes / len(kinds) >= _MIXED and (text is None or not text.isascii())
