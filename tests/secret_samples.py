@@ -44,9 +44,15 @@ def secrets(seed: str) -> Iterator[Secret]:
     yield Secret("old key", old_key, old_key)
     yield Secret("key", key, key)
     storage = core("storage", 86, BASE64) + "=="
-    yield Secret("storage key", storage, f"DefaultEndpointsProtocol=https;AccountName=st;AccountKey={storage};EndpointSuffix=x.net")
+    yield Secret(
+        "storage key",
+        storage,
+        f"DefaultEndpointsProtocol=https;AccountName=st;AccountKey={storage};EndpointSuffix=x.net",
+    )
     bus = core("bus", 43, BASE64) + "="
-    yield Secret("service bus", bus, f"Endpoint=sb://b.servicebus.windows.net/;SharedAccessKeyName=Root;SharedAccessKey={bus}")
+    yield Secret(
+        "service bus", bus, f"Endpoint=sb://b.servicebus.windows.net/;SharedAccessKeyName=Root;SharedAccessKey={bus}"
+    )
     pw = core("sql", 14)
     yield Secret("sql", pw, f"Server=tcp:s.database.windows.net;Database=d;User ID=u;Password={pw};Encrypt=True")
     spaced = f"{core('spaced', 6)} {core('spaced2', 8)}"
@@ -75,7 +81,11 @@ def secrets(seed: str) -> Iterator[Secret]:
     client = f"{core('e', 3)}8Q~{core('entra', 34)}"
     yield Secret("client secret", client, client)
     insights = "-".join((core("i", 8, "0123456789abcdef"), "1111", "4222", "8333", core("i2", 12, "0123456789abcdef")))
-    yield Secret("instrumentation", insights, f"InstrumentationKey={insights};IngestionEndpoint=https://w.in.applicationinsights.azure.com/")
+    yield Secret(
+        "instrumentation",
+        insights,
+        f"InstrumentationKey={insights};IngestionEndpoint=https://w.in.applicationinsights.azure.com/",
+    )
     slack = core("slack", 24)
     yield Secret("slack", slack, f"https://hooks.slack.com/services/T0AB/B0CD/{slack}")
     unknown = core("unknown", 36)

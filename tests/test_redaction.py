@@ -64,15 +64,25 @@ def test_the_name_gives_a_short_secret_away(name: str, value: str) -> None:
 
 def test_what_was_said_to_a_model_is_masked_in_logs() -> None:
     said = "the flamingo wears a velvet hat"
-    columns = [{"name": name} for name in ("RequestMessages", "ResponseMessages", "ResponseBody", "properties_s", "Model")]
-    cells = [json.dumps([{"role": "user", "content": said}]), said, said, json.dumps({"prompt": said, "modelName": "m"}), "m"]
+    columns = [
+        {"name": name} for name in ("RequestMessages", "ResponseMessages", "ResponseBody", "properties_s", "Model")
+    ]
+    cells = [
+        json.dumps([{"role": "user", "content": said}]),
+        said,
+        said,
+        json.dumps({"prompt": said, "modelName": "m"}),
+        "m",
+    ]
     kept = json.dumps(redact({"tables": [{"columns": columns, "rows": [cells]}]}))
     assert "flamingo" not in kept
     assert kept.count("redacted:") == 4
 
 
 def test_credentials_of_a_connection_are_masked_and_its_kind_is_not() -> None:
-    kept = redact({"credentials": {"type": "ApiKey", "key": "tiny", "keys": {"a": "b7"}}, "target": "https://x.example/"})
+    kept = redact(
+        {"credentials": {"type": "ApiKey", "key": "tiny", "keys": {"a": "b7"}}, "target": "https://x.example/"}
+    )
     assert kept["credentials"]["type"] == "ApiKey"
     assert is_mask(kept["credentials"]["key"]) and is_mask(kept["credentials"]["keys"]["a"])
     assert kept["target"] == "https://x.example/"
@@ -115,7 +125,9 @@ def test_what_controls_judge_stays(name: str) -> None:
     assert redact({name: EVIDENCE[name]}) == {name: EVIDENCE[name]}
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "aoai_lib" / "detections" / "files").glob("*.yaml")), ids=lambda each: each.stem)
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "aoai_lib" / "detections" / "files").glob("*.yaml")), ids=lambda each: each.stem
+)
 def test_questions_to_logs_stay(file: Any) -> None:
     text = file.read_text(encoding="utf-8")
     assert redact_text(text) == text
@@ -134,7 +146,9 @@ def test_a_secret_has_the_same_mask_wherever_it_stands() -> None:
 def test_a_word_can_t_be_guessed_from_its_mask_and_a_key_is_the_same_in_every_run() -> None:
     words = ["hunter2", "Summer2026!", "1234", drawn("key", 32, "0123456789abcdef")]
     script = f"from aoai_lib.evidence.masking import mask; print(*map(mask, {words!r}))"
-    other = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    other = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
     own = [mask(each) for each in words]
     assert [one == two for one, two in zip(own, other, strict=True)] == [False, False, False, True]
     assert all(hashlib.sha256(each.encode()).hexdigest()[:12] not in mask(each) for each in words[:3])
@@ -167,7 +181,24 @@ def test_half_of_a_surrogate_pair_is_replaced(text: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["a", "A1", "=", "a=", "key: ", "bearer ", "%41", "\\u0041", "&amp;", '"', "{", "://a:", "-----BEGIN PRIVATE KEY", "a-", "eyJa."]
+    "piece",
+    [
+        "a",
+        "A1",
+        "=",
+        "a=",
+        "key: ",
+        "bearer ",
+        "%41",
+        "\\u0041",
+        "&amp;",
+        '"',
+        "{",
+        "://a:",
+        "-----BEGIN PRIVATE KEY",
+        "a-",
+        "eyJa.",
+    ],
 )
 def test_a_megabyte_takes_no_more_than_its_share(piece: str) -> None:
     """Twenty times as long takes some twenty times as long: nothing here grows with the square."""

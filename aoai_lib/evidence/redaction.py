@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -23,10 +24,23 @@ __all__ = ["KEPT_HEADERS", "keep_headers", "mask", "redact", "redact_text", "red
 
 _SHORTEST: Final = 6
 """Texts shorter than this hold neither a name with a value nor the shape of a secret."""
+_SHORT: Final = 400
 _DEEPEST: Final = 5
 """Wrappings in each other that are opened."""
 _NO_SECRET: Final = frozenset(
-    {"true", "false", "null", "none", "enabled", "disabled", "required", "optional", "undefined", "string", "securestring"}
+    {
+        "true",
+        "false",
+        "null",
+        "none",
+        "enabled",
+        "disabled",
+        "required",
+        "optional",
+        "undefined",
+        "string",
+        "securestring",
+    }
     | {"bool", "datetime", "dynamic", "guid", "int", "long", "real", "timespan"}
 )
 _TELLS_KIND: Final = frozenset({"authtype", "clientid", "id", "kind", "name", "resourceid", "tenantid", "type"})
@@ -156,14 +170,29 @@ def _address(url: str) -> str:
 
 
 def _text(text: str, depth: int, *, log: bool = False) -> str:
+    return _short(text, depth, log) if len(text) <= _SHORT else _found(text, depth, log)
+
+
+def _found(text: str, depth: int, log: bool) -> str:
     text = _SURROGATE.sub("\ufffd", text)
     if len(text) < _SHORTEST or depth > _DEEPEST:
         return text
     inner = _json(text, depth, log=log)
     if inner is not None:
         return inner
-    text = _shaped_parts(_named_parts(text))
-    return wrappings.opened(text, lambda plain: _text(plain, depth + 1, log=log))
+
+    def below(plain: str) -> str:
+        return _text(plain, depth + 1, log=log)
+
+    plain = wrappings.unescaped(text, below)
+    if plain is not None:
+        return plain
+    text = _QUERY.sub(_query, text) if "=" in text else text
+    return _shaped_parts(_named_parts(wrappings.decoded_parts(text, below)))
+
+
+_short = lru_cache(1 << 15)(_found)
+"""Names, ids and types come again and again."""
 
 
 def _json(text: str, depth: int, *, log: bool) -> str | None:
@@ -184,8 +213,6 @@ def _named_parts(text: str) -> str:
         text = _PRIVATE_KEY.sub(_masked, text)
     if "@" in text:
         text = _USER.sub(_masked, text)
-    if "=" in text:
-        text = _QUERY.sub(_query, text)
     if "=" in text or ":" in text:
         text = _assigned(_HEADER.sub(_header, text))
     if " -" in text or text.startswith("-"):
@@ -218,7 +245,9 @@ def _masked(found: re.Match[str]) -> str:
 
 def _shaped(found: re.Match[str]) -> str:
     """Masked, unless it is the version in an identifier of Key Vault."""
-    return found[0] if _KEY_IN_VAULT.search(found.string[max(0, found.start() - 150) : found.start()]) else mask(found[0])
+    return (
+        found[0] if _KEY_IN_VAULT.search(found.string[max(0, found.start() - 150) : found.start()]) else mask(found[0])
+    )
 
 
 def _query(found: re.Match[str]) -> str:
@@ -236,7 +265,7 @@ def _names_secret(name: str, value: str) -> bool:
 
 def _header(found: re.Match[str]) -> str:
     value = found[3].rstrip()
-    if not _may_be_secret(re.split(r"\W", value, maxsplit=1)[0]):
+    if _CALL.match(value) or not _may_be_secret(re.split(r"\W", value, maxsplit=1)[0]):
         return found[0]
     scheme = _SCHEME.fullmatch(value)
     kept = f"{scheme[1]}{scheme[2]}{mask(scheme[3])}" if scheme else mask(value)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from aoai_lib.evidence.masking import mask
 
@@ -17,6 +17,7 @@ Redact = Callable[[str], str]
 
 _PERCENT: Final = re.compile(r"[^\s\"'<>]*%[0-9A-Fa-f]{2}[^\s\"'<>]*")
 _ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})|\\(/)")
+_ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos);")
 _BASE64: Final = re.compile(r"(?<![\w+/=-])(?:[A-Za-z0-9+/]{12,}|[A-Za-z0-9_-]{12,})={0,2}(?![\w+/=-])")
 _LONGEST: Final = 1 << 16
 """Characters of a base64 text that are decoded: what stands at its beginning tells what it is."""
@@ -28,20 +29,26 @@ _MIXED: Final = 0.42
 """Share of neighbours of different kinds (capital, small letter, digit): 0.6 where drawn at random, 0.2 in words with numbers."""
 
 
-def opened(text: str, redact: Redact) -> str:
-    """The text with secrets masked that stand in it percent-encoded, escaped or in base64. `redact` masks in plain text."""
+def unescaped(text: str, redact: Redact) -> str | None:
+    """The text redacted without its escapes, where a secret stands in it that way; None where none does. `redact` masks in plain
+    text."""
+    plain = _ENTITY.sub(lambda found: html.unescape(found[0]), text) if "&" in text else text
+    plain = _unescaped(plain)
+    kept = redact(plain) if plain != text else plain
+    return kept if kept != plain else None
+
+
+def decoded_parts(text: str, redact: Redact) -> str:
+    """The text with its percent-encoded parts decoded, and its parts in base64 masked, where there is a secret in them."""
     if "%" in text:
-        text = _PERCENT.sub(lambda found: _reencoded(found[0], redact), text)
-    for plain in (_unescaped(text), html.unescape(text)):
-        if plain != text and (kept := redact(plain)) != plain:
-            return kept
+        text = _PERCENT.sub(lambda found: _redecoded(found[0], redact), text)
     return _BASE64.sub(lambda found: _kept(found[0], redact), text)
 
 
-def _reencoded(piece: str, redact: Redact) -> str:
+def _redecoded(piece: str, redact: Redact) -> str:
     plain = unquote(piece)
     kept = redact(plain)
-    return piece if kept == plain or plain == piece else quote(kept, safe="/:?&=;,$'()@!~*")
+    return piece if kept == plain else kept
 
 
 def _unescaped(text: str) -> str:
