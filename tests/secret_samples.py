@@ -80,7 +80,8 @@ def secrets(seed: str) -> Iterator[Secret]:
     yield Secret("private key", pem[:60], f"-----BEGIN RSA PRIVATE KEY-----\n{body}\n-----END RSA PRIVATE KEY-----\n")
     client = f"{core('e', 3)}8Q~{core('entra', 34)}"
     yield Secret("client secret", client, client)
-    insights = "-".join((core("i", 8, "0123456789abcdef"), "1111", "4222", "8333", core("i2", 12, "0123456789abcdef")))
+    digits = core("insights", 32, "0123456789abcdef")
+    insights = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
     yield Secret(
         "instrumentation",
         insights,
