@@ -101,7 +101,7 @@ def secrets(seed: str) -> Iterator[Secret]:
     yield Secret("yaml", yaml, f"db:\n  password: {yaml}\n  host: h\n")
     header = core("header", 20, LETTERS)
     yield Secret("subscription key", header, f"curl -H 'Ocp-Apim-Subscription-Key: {header}' https://api.example")
-    prompt = f"{core('prompt', 9)} walked {core('prompt2', 9)} home"
+    prompt = f"{core('prompt', 9)} {core('prompt2', 9)} {core('prompt3', 9)}"
     yield Secret("prompt", prompt, json.dumps({"prompt": prompt, "n": 1}))
 
 

@@ -144,7 +144,7 @@ class Planter:
 
     def _rows(self, answer: Answer) -> None:
         for table in answer.body.get("tables", []) if isinstance(answer.body, dict) else []:
-            said = self.keep("said in a log", f"the {drawn(f'{self.seed} said', 12)} ate everything")
+            said = self.keep("said in a log", " ".join(drawn(f"{self.seed} said {word}", 12) for word in "abc"))
             name, short = self.pair()
             added = {
                 "RequestMessages": json.dumps([{"role": "user", "content": said}]),
@@ -158,7 +158,7 @@ class Planter:
                 row += added.values()
 
     def _model(self, answer: Answer) -> None:
-        said = self.keep("said by a model", f"my {drawn(f'{self.seed} model', 14)} is secret")
+        said = self.keep("said by a model", " ".join(drawn(f"{self.seed} model {word}", 12) for word in "abc"))
         if answer.status >= 400 or not isinstance(answer.body, dict):
             self._refuse(answer, max(answer.status, 400))
             return
