@@ -58,10 +58,13 @@ def payloads(port: int) -> dict[str, str]:
 
 
 _STRUCTURE = frozenset(
-    "apiversion createddatetime date datetime etag expiration id kind location nextlink odata oid principalid principaltype "
-    "resourceid roledefinitionid scope subscriptionid tenantid time timegenerated timestamp type".split()
+    {"apiversion", "createddatetime", "date", "datetime", "etag", "expiration", "id", "kind", "location", "nextlink"}
+    | {"odatatype", "oid", "principalid", "principaltype", "resourceid", "roledefinitionid", "scope", "subscriptionid"}
+    | {"tenantid", "time", "timegenerated", "timestamp", "type"}
 )
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT.*|[\d.:/]+|P.{1,9}|true|false|", re.IGNORECASE)
+_ID = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT.*|[\d.:/]+|P.{1,9}|true|false|", re.IGNORECASE
+)
 
 
 @dataclass
@@ -107,7 +110,9 @@ class Spoiler:
 
     def _leaf(self, value: str, key: str) -> str:
         plain = key.lower().replace("@", "").replace(".", "")
-        return value if plain in _STRUCTURE or _ID.fullmatch(value) or value.startswith("/subscriptions/") else self.text()
+        return (
+            value if plain in _STRUCTURE or _ID.fullmatch(value) or value.startswith("/subscriptions/") else self.text()
+        )
 
     def _resources(self, body: Any, path: str) -> None:
         items = body.get("value") if isinstance(body, dict) and isinstance(body.get("value"), list) else [body]
@@ -116,7 +121,9 @@ class Spoiler:
                 self._resource(item, path)
 
     def _resource(self, item: dict[str, Any], path: str) -> None:
-        if re.search(r"/(deployments|raipolicies|raiblocklists|metricalerts|activitylogalerts|budgets|locks)$", path.lower()):
+        if re.search(
+            r"/(deployments|raipolicies|raiblocklists|metricalerts|activitylogalerts|budgets|locks)$", path.lower()
+        ):
             self._rename(item)
         item["tags"] = {**(item.get("tags") or {}), self.text()[:500]: self.text(), "owner": self.text()}
         for name in ("displayName", "userPrincipalName", "description"):
@@ -128,7 +135,7 @@ class Spoiler:
             properties |= {"description": self.text(), "x-note": self.text()}
 
     def _rename(self, item: dict[str, Any]) -> None:
-        name = self.text()
+        name = self.kinds["long"] if item.get("name") == "search-chat" else self.text()
         if "id" in item and isinstance(item["id"], str):
             item |= {"id": f"{item['id'].rpartition('/')[0]}/{name}", "name": name}
 
@@ -139,7 +146,9 @@ class Spoiler:
             called = name if isinstance(name, str) else key
             if isinstance(each, dict | list):
                 self._inside(each, called)
-            elif isinstance(each, str) and (self.thorough or called.lower() in ("name", "description", "displayname", "caller")):
+            elif isinstance(each, str) and (
+                self.thorough or called.lower() in ("name", "description", "displayname", "caller")
+            ):
                 value[name] = self._leaf(each, called)
 
     def _model(self, answer: Answer) -> None:

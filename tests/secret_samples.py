@@ -127,6 +127,7 @@ def wrapped(text: str) -> dict[str, str]:
         "percent twice": quote(quote(text, safe=""), safe=""),
         "base64": base64.b64encode(text.encode()).decode(),
         "base64 in a sentence": f"value {base64.b64encode(text.encode()).decode()} was sent",
+        "base64 behind a word": f"{'x' * 31}{base64.b64encode(text.encode()).decode()}",
         "base64url": base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
         "utf-16 in base64": base64.b64encode(text.encode("utf-16-le")).decode(),
         "escapes": text.replace("=", "\\u003d").replace("&", "\\u0026").replace("/", "\\/"),

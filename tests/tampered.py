@@ -52,10 +52,7 @@ def tamper(lab: Lab, change: Callable[[Answer], None]) -> None:
         about = (request.method, request.url.path, request.url.query, dict(request.headers))
         found = Answer(*about, response.status_code, kept, _parsed(content))
         change(found)
-        if not isinstance(found.body, bytes):
-            content = json.dumps(found.body).encode()
-        else:
-            content = found.body
+        content = found.body if isinstance(found.body, bytes) else json.dumps(found.body).encode()
         made = Response(content, found.status)
         for name, value in found.headers.items():
             made.headers[name] = value

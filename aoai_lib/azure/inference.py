@@ -11,7 +11,6 @@ from __future__ import annotations
 import email.utils
 import hashlib
 import json
-import logging
 import secrets
 import ssl
 import time
@@ -58,7 +57,6 @@ _ATTEMPTS: Final = 3
 _LONGEST_WAIT: Final = 60.0
 """Seconds of a Retry-After that are waited for; who asks for more gets no second request."""
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
-logging.getLogger("openai").setLevel(logging.WARNING)  # `OPENAI_LOG=debug` would have it print what is sent
 _CONNECT, _READ, _ANSWER = 10.0, 60.0, 300.0
 _MOST_BYTES: Final = 64 << 20
 _LONGEST_ERROR: Final = 300

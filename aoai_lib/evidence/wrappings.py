@@ -6,7 +6,7 @@ import base64
 import binascii
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Final
 from urllib.parse import unquote
@@ -19,8 +19,7 @@ _PERCENT: Final = re.compile(r"[^\s\"'<>]*%[0-9A-Fa-f]{2}[^\s\"'<>]*")
 _ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})|\\(/)")
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos);")
 _BASE64: Final = re.compile(r"(?<![\w+/=-])(?:[A-Za-z0-9+/]{12,}|[A-Za-z0-9_-]{12,})={0,2}(?![\w+/=-])")
-_LONGEST: Final = 1 << 16
-"""Characters of a base64 text that are decoded: what stands at its beginning tells what it is."""
+_READABLE: Final = re.compile(rb"[\t\n\r\x20-\x7e]{12,}|(?:[\t\n\r\x20-\x7e]\x00){12,}")
 PIECE: Final = re.compile(
     r"(?<![A-Za-z0-9+])[A-Za-z0-9+]{24,4096}(?![A-Za-z0-9+])|(?<![\w-])[\w-]{40,4096}={0,2}(?![\w-])"
 )
@@ -59,16 +58,26 @@ def _unescaped(text: str) -> str:
 
 def _kept(piece: str, redact: Redact) -> str:
     plain = decoded(piece)
-    return mask(piece) if plain is not None and redact(plain) != plain else piece
+    texts = _readable(piece) if plain is None else (plain,)
+    return mask(piece) if any(redact(each) != each for each in texts) else piece
+
+
+def _readable(piece: str) -> Iterator[str]:
+    """What can be read in a base64 text that has something else before or behind it, wherever it begins."""
+    bare = piece.rstrip("=").replace("-", "+").replace("_", "/")
+    for start in range(4):
+        left = bare[start:-1] if (len(bare) - start) % 4 == 1 else bare[start:]
+        content = base64.b64decode(left + "=" * (-len(left) % 4))
+        for found in _READABLE.finditer(content):
+            text = found[0].replace(b"\0", b"").decode("ascii")
+            yield from (text[most:] for most in range(3))  # what came before may have left a letter or two
 
 
 def decoded(piece: str) -> str | None:
     """The text that stands in a base64 text; None where that is no text."""
-    bare = piece.rstrip("=")[:_LONGEST].replace("-", "+").replace("_", "/")
+    bare = piece.rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        content = base64.b64decode(
-            bare[: len(bare) // 4 * 4] if len(bare) == _LONGEST else bare + "=" * (-len(bare) % 4)
-        )
+        content = base64.b64decode(bare + "=" * (-len(bare) % 4))
         encoding = "utf-16-le" if content[1::2].count(0) > len(content) // 3 else "utf-8"
         text = content.decode(encoding)
     except (ValueError, binascii.Error):

@@ -14,6 +14,7 @@ import threading
 import unicodedata
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -23,13 +24,15 @@ import pytest
 import yaml
 from chromium import executable, opened
 from click.testing import CliRunner
-from hostile_samples import ESCAPED, LONG, Spoiler, payloads
+from hostile_samples import ESCAPED, Spoiler, payloads
 from playwright.sync_api import Browser
 from tampered import tamper
 from tenants import ROOT
 
 from aoai_lib.cli import main
+from aoai_lib.fleet import write_overview
 from aoai_lib.lab.server import Lab, load_worlds
+from aoai_lib.parameters import load
 
 LARGEST = 6_000_000
 """Bytes that a page may have, whatever the tenant holds. The same pages of a tame tenant have up to two million."""
@@ -82,7 +85,8 @@ def told(tmp_path_factory: pytest.TempPathFactory, visited: tuple[int, list[str]
     out, said, kinds = folder / "deep" / "er" / "out", {}, payloads(port)
     labs = {name: Lab(load_worlds([name])) for name in ("exposed", "mixed")}
     spoilers = [Spoiler(port), Spoiler(port, thorough=True)]
-    for (name, lab), spoiler in zip(labs.items(), spoilers, strict=True):
+
+    def assess(name: str, lab: Lab, spoiler: Spoiler) -> None:
         given = yaml.safe_load((ROOT / "parameters" / f"{name}.yaml").read_text(encoding="utf-8"))
         wanted = [kinds[each] for each in ("image", "script", "formula", "link", "up", "markup", "template")]
         waiver = {"control": "IAM-01", "subject": "*", "expires": "2027-01-01"}
@@ -93,24 +97,33 @@ def told(tmp_path_factory: pytest.TempPathFactory, visited: tuple[int, list[str]
         file.write_text(yaml.safe_dump(given, allow_unicode=True), encoding="utf-8")
         with lab:
             tamper(lab, spoiler)
-            command = [sys.executable, "-m", "aoai_lib", "assess", str(file), "--out", str(out)]
-            own = {**os.environ, **lab.environment(name), "PYTHONPATH": str(ROOT)}
-            done = subprocess.run(command, cwd=folder, env=own, capture_output=True)
-            said[f"assess {name}"] = f"{done.returncode} {done.stdout.decode()} {done.stderr.decode()}"
-            runner = CliRunner()
-            said[f"plan {name}"] = runner.invoke(main, ["harden", str(file)], env=own).output
-            said[f"doctor {name}"] = runner.invoke(main, ["doctor", str(file)], env=own).output
+            own = {**lab.environment(name), "PYTHONPATH": str(ROOT)}
+            said[f"assess {name}"] = _aoai(own, "assess", str(file), "--out", str(out))
+            said[f"plan {name}"] = _aoai(own, "harden", str(file))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(assess, labs, labs.values(), spoilers))
     runs = [next(iter((out / name).iterdir())) for name in labs if (out / name).is_dir()]
     for run in runs:
         entries = json.loads((run / "findings.json").read_text(encoding="utf-8"))["findings"]
-        subject = max((each for each in entries if each["control"].startswith("CNT-")), key=lambda each: len(each["subject"]))
-        for verb in (["verify", str(run)], ["explain", str(run), subject["control"], subject["subject"]], ["diff", str(run), str(run)]):
+        subject = max(
+            (each for each in entries if each["control"].startswith("CNT-")), key=lambda each: len(each["subject"])
+        )
+        for verb in (
+            ["verify", str(run)],
+            ["explain", str(run), subject["control"], subject["subject"]],
+            ["diff", str(run), str(run)],
+        ):
             said[f"{verb[0]} {run.parent.name}"] = CliRunner().invoke(main, verb).output
-    subprocess.run(
-        [sys.executable, "-c", f"import aoai_lib.fleet as f, aoai_lib.parameters as p, pathlib; f.write_overview(pathlib.Path({str(out)!r}), p.load(pathlib.Path({str(file)!r})))"],
-        cwd=ROOT, check=True, capture_output=True,
-    )  # fmt: skip
+    write_overview(out, load(folder / "mixed.yaml"))
     return Told(out, runs, said, port, visitors, spoilers)
+
+
+def _aoai(surroundings: dict[str, str], *arguments: str) -> str:
+    """What a command ended with and said, as bytes that are UTF-8."""
+    command = [sys.executable, "-m", "aoai_lib", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **surroundings}, capture_output=True)
+    return f"{done.returncode} {done.stdout.decode()} {done.stderr.decode()}"
 
 
 def test_everything_was_served_and_done(told: Told) -> None:
@@ -121,13 +134,18 @@ def test_everything_was_served_and_done(told: Told) -> None:
             assert text.startswith("0 "), text[-2000:]
     assert len(told.runs) == 2 and len(told.pages) == 2 * 7 + 1
     for run in told.runs:
-        assert f"bad" not in {line.split(" ")[0] for line in told.said[f"verify {run.parent.name}"].splitlines()}
+        assert "bad" not in {line.split(" ")[0] for line in told.said[f"verify {run.parent.name}"].splitlines()}
 
 
 def test_no_file_is_where_it_should_not_be(told: Told) -> None:
-    assert {each.name for each in told.out.iterdir()} == {"exposed", "mixed", "06_fleet_overview.ipynb", "06_fleet_overview.html"}
+    assert {each.name for each in told.out.iterdir()} == {
+        "exposed",
+        "mixed",
+        "06_fleet_overview.ipynb",
+        "06_fleet_overview.html",
+    }
     home = told.out.parent.parent.parent
-    assert [*home.rglob(f"*{ESCAPED}*")] == [] and not Path("/tmp", ESCAPED).exists()  # noqa: S108 - where it would be
+    assert [*home.rglob(f"*{ESCAPED}*")] == [] and not Path("/tmp", ESCAPED).exists()
     for run in told.runs:
         assert all(re.fullmatch(r"[A-Za-z0-9_.]+", each.name) for each in run.iterdir())
 
@@ -151,7 +169,10 @@ def _strange(browser: Browser, path: Path) -> list[str]:
     page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     page.mouse.move(300, 300)
     odd = "script, iframe, object, embed, form, base, link, audio, video, meta[http-equiv=refresh], img:not([src^='data:'])"
-    seen += [f"holds {name}" for name in page.eval_on_selector_all(odd, "all => all.map(each => each.outerHTML.slice(0, 200))")]
+    seen += [
+        f"holds {name}"
+        for name in page.eval_on_selector_all(odd, "all => all.map(each => each.outerHTML.slice(0, 200))")
+    ]
     handlers = "all => all.flatMap(e => [...e.attributes]).filter(a => a.name.startsWith('on') || /^\\s*(javascript|http)/i.test(a.value) && a.name != 'xmlns').map(a => a.name + a.value.slice(0, 100))"
     seen += [f"handles {name}" for name in page.eval_on_selector_all("body *", handlers)]
     page.close()
@@ -180,7 +201,11 @@ def test_pages_hold_no_character_that_turns_or_hides_and_stay_small(told: Told) 
 
 def _unseen(text: str, allowed: str = "\n\t") -> set[str]:
     """The control, direction and other unseen characters in a text."""
-    return {each for each in set(text) if each not in allowed and unicodedata.category(each) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")}
+    return {
+        each
+        for each in set(text)
+        if each not in allowed and unicodedata.category(each) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+    }
 
 
 def test_notebooks_hold_tables_and_pictures_and_no_markdown_of_the_tenant(told: Told) -> None:
@@ -217,7 +242,7 @@ def test_the_workbook_holds_text_and_numbers(told: Told) -> None:
             assert not [each for each in names if "externalLink" in each or "vba" in each.lower() or ".." in each]
             for name in names:
                 text = packed.read(name).decode("utf-8")
-                ElementTree.fromstring(text)  # noqa: S314 - our own file
+                ElementTree.fromstring(text)
                 assert "<f>" not in text and _unseen(text, "\n\r") == set(), name
                 assert "TargetMode" not in text, name
 
