@@ -112,6 +112,7 @@ EVIDENCE = {
     "query": 'AzureDiagnostics | extend ApiKey = tostring(p.key), Authorization = parse_json(a) | where Password == "" and Secret != "x"',
     "nextLink": "https://management.azure.com/subscriptions/x/accounts?api-version=2025-09-01&%24skiptoken=eyJuZXh0IjoyfQ%3D%3D",
     "passwordCredentials": 2,
+    "sentence": "no token: no managed identity here",
     "address": "2603:1020:5::2f, 203.0.113.0/24",
     "cipher": "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
     "certificate": "CN=*.openai.azure.com, O=Microsoft Corporation",

@@ -34,7 +34,7 @@ _ENDS: Final = re.compile(
     r"|(?:primary|secondary)(?:master|readonly|shared)*key)(?:value|text|plain|plaintext)?"
 )
 _SPOKEN: Final = re.compile(
-    r"(?:last|revised|input|user|system|model|suspected|malicious|original|raw|full|backend)*"
+    r"(?:last|input|user|system|model|suspected|malicious|original|raw|full|backend)*"
     r"(?:prompts?|completions?|requestmessages|responsemessages|(?:request|response)content|(?:prompt|completion)s?"
     r"(?:text|evidence|segments?|content|messages?))"
 )

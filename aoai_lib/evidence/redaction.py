@@ -290,7 +290,7 @@ def _assigned(text: str) -> str:
             continue
         start, end = _extent(text, found.end(), connection="=" in found[2])
         value = text[start:end]
-        short = found[1].lower() == "token" and len(value) < _LONG_ENOUGH
+        short = found[1].rpartition(" ")[2].lower() == "token" and len(value) < _LONG_ENOUGH
         if _may_be_secret(value) and not (short or value.startswith("redacted:") or _CALL.match(value)):
             kept += [text[done:start], mask(value)]
             done = end
