@@ -77,7 +77,7 @@ def diff(run_a: Path, run_b: Path, as_json: bool) -> int:
 
     found = compare(open_bundle(run_a), open_bundle(run_b))
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(asdict(found), indent=2))
     else:
         _show_comparison(found)
     return DONE
@@ -88,7 +88,7 @@ _ANSWER_STYLE: Final = {"good": "green", "bad": "bold red", "note": "yellow"}
 
 def _show_answers(answers: Sequence[Answer]) -> None:
     """What `aoai verify` found: a line for each question."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     for answer in answers:
         mark = f"[{_ANSWER_STYLE[answer.outcome.value]}]{answer.outcome.value:<5}[/]"
         console.print(f"{mark} {answer.what:<19} {literal(answer.sentence)}", soft_wrap=True)
@@ -100,7 +100,7 @@ def _show_answers(answers: Sequence[Answer]) -> None:
 
 def _show_explanation(explanation: Explanation) -> None:
     """One verdict with everything it rests on."""
-    console, finding = Console(highlight=False), explanation.finding
+    console, finding = Console(highlight=False, emoji=False), explanation.finding
     style = STATUS_STYLE[finding["status"]]
     console.print(f"[bold]{finding['control']}[/] {literal(finding['title'])} ({finding['severity']})", soft_wrap=True)
     console.print(literal(finding["subject"]), soft_wrap=True)
@@ -130,7 +130,7 @@ _CHANGE_STYLE: Final = {"new": "bold red", "fixed": "green", "still open": "red"
 
 def _show_comparison(comparison: Comparison) -> None:
     """What differs between two runs: remarks, findings by kind of change, properties."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     for remark in comparison.remarks:
         console.print(f"[yellow]Mind:[/] {literal(remark)}", soft_wrap=True)
     counts = Counter(each.change.value for each in comparison.findings)

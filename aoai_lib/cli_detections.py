@@ -44,7 +44,7 @@ def detections(name: str, file: Path | None) -> int:
 def _show(name: str) -> None:
     from aoai_lib.detections import catalogue, find
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     if not name:
         shown = Table("ID", "Finds", "Severity", "Tables")
         for each in catalogue():

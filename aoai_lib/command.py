@@ -36,7 +36,7 @@ def in_words(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
         except PlaybookError as problem:
             if debug:
                 raise
-            Console(stderr=True, highlight=False).print(
+            Console(stderr=True, highlight=False, emoji=False).print(
                 f"[bold red]Error:[/] {escape(plain(str(problem)))}", soft_wrap=True
             )
             code = BAD_INPUT if isinstance(problem, InputError) else INCOMPLETE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import threading
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from rich.table import Table
 from aoai_lib.frameworks import FRAMEWORKS, by_framework
 from aoai_lib.model import Phase, Status
 from aoai_lib.report import observed
+from aoai_lib.report.text import visible
 
 if TYPE_CHECKING:
     from aoai_lib.controls import Control
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from aoai_lib.harden.plan import Plan, Step
     from aoai_lib.harden.session import Outcome as Hardened
 
+LONGEST_LINE: Final = 4000
+"""Characters of a line that a terminal is shown."""
 _END: Final = None
 _ENDED: Final = frozenset({"done", "already", "stopped", "changed", "failed", "unconfirmed", "final"})
 """What may have become of a step: `aoai_lib.harden.application.Became`."""
@@ -35,16 +37,15 @@ STATUS_STYLE: Final = {"pass": "green", "fail": "bold red", "not_applicable": "d
 
 
 def plain(text: str) -> str:
-    """Text that a terminal shows and does not obey: control and direction characters are written as their numbers."""
-    return "".join(
-        each if each == "\n" or unicodedata.category(each) not in ("Cc", "Cf") else f"\\u{ord(each):04x}"
-        for each in text
-    )
+    """Text that a terminal shows and does not obey: control and direction characters are written as their numbers, line feeds
+    stay, and long lines are cut."""
+    return "\n".join(visible(line, LONGEST_LINE) for line in text.split("\n"))
 
 
 def literal(text: str) -> str:
-    """The same for rich, which would take what stands in brackets for its own."""
-    return escape(plain(text))
+    """One line of it for rich, which would take what stands in brackets for its own. A line feed in it begins no line of its own:
+    what a tenant wrote must not look as if the playbook said it."""
+    return escape(visible(text, LONGEST_LINE))
 
 
 class Relay:
@@ -62,7 +63,7 @@ class Progress:
     """A bar for each tenant and one for all; one line for each step where the output is no terminal."""
 
     def __init__(self, tenants: Sequence[str]) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(stderr=True, highlight=False, emoji=False)
         self._bars = Bars(
             TextColumn("{task.fields[tenant]:<18}"),
             BarColumn(bar_width=28),
@@ -116,7 +117,7 @@ class Progress:
 
 def show_outcomes(outcomes: Sequence[Outcome]) -> None:
     """The table of counts by tenant and phase, where the reports are, and what went wrong."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     table = Table(title="Verdicts by tenant and phase", title_justify="left", show_lines=False)
     for heading in ("tenant", "phase"):
         table.add_column(heading, no_wrap=heading == "phase")
@@ -142,12 +143,12 @@ def show_strangers(files: Sequence[Path]) -> None:
     """Files of observations that belonged to nobody."""
     for path in files:
         said = f"{path} was merged into nothing: none of the assessed accounts has a name in it."
-        Console(highlight=False).print(f"[bold red]Observations:[/] {literal(said)}", soft_wrap=True)
+        Console(highlight=False, emoji=False).print(f"[bold red]Observations:[/] {literal(said)}", soft_wrap=True)
 
 
 def show_overview(page: Path) -> None:
     """Where the fleet overview is."""
-    Console(highlight=False).print(f"all tenants: {literal(_near(page))}", soft_wrap=True)
+    Console(highlight=False, emoji=False).print(f"all tenants: {literal(_near(page))}", soft_wrap=True)
 
 
 def _add_rows(table: Table, outcome: Outcome) -> None:
@@ -174,15 +175,15 @@ def show_catalogue(controls: Sequence[Control]) -> None:
         table.add_column(heading, no_wrap=heading != "passes when")
     for control in controls:
         table.add_row(control.id, control.severity.value, control.subject.value.replace("_", " "), control.title)
-    Console(highlight=False).print(table)
+    Console(highlight=False, emoji=False).print(table)
 
 
 def show_control(control: Control) -> None:
     """Everything that is declared of a control."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(f"[bold]{control.id}[/] {literal(control.title)}")
     console.print(f"{control.severity.value}, about each {control.subject.value.replace('_', ' ')}\n")
-    console.print(literal(inspect.cleandoc(control.intent)) + "\n", soft_wrap=True)
+    console.print(escape(plain(inspect.cleandoc(control.intent))) + "\n", soft_wrap=True)
     console.print(f"[bold]To mend it[/]  {literal(control.remediation)}\n")
     for key, clauses in by_framework(control.maps).items():
         console.print(f"{FRAMEWORKS[key].name}: {', '.join(clauses)}")
@@ -196,7 +197,7 @@ def show_observations(observations: Sequence[dict[str, Any]]) -> None:
     for each in observations:
         for row in observed.rows(each):
             table.add_row(*(literal(cell) for cell in row))
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(table)
     if any(each["proxy"] for each in observations):
         console.print("A proxy is set here. It was not used: what it sees is not what this machine sees.")
@@ -209,14 +210,14 @@ def show_checks(checks: Sequence[Check]) -> None:
         table.add_column(heading, no_wrap=not heading, overflow="fold")
     for check in checks:
         table.add_row("[green]ok[/]" if check.good else "[bold red]no[/]", literal(check.what), literal(check.result))
-    Console(highlight=False).print(table)
+    Console(highlight=False, emoji=False).print(table)
 
 
 def show_plan(plan: Plan, heading: str = "Hardening plan") -> None:
     """The steps, each with what changes and what to expect, and the failures that no step mends."""
     from aoai_lib.harden.tables import changes_text
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(
         f"[bold]{heading}[/] for {literal(plan.tenant)}, as of {literal(plan.as_of)}: {len(plan.steps)} step(s)"
     )
@@ -241,7 +242,7 @@ class StepProgress:
     """A bar over the steps of a hardening; one line for each step where the output is no terminal."""
 
     def __init__(self, steps: int) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(stderr=True, highlight=False, emoji=False)
         self._bars = Bars(
             BarColumn(bar_width=28),
             TextColumn("{task.completed:.0f} of {task.total:.0f}"),
@@ -272,7 +273,7 @@ class StepProgress:
 
 def show_hardening(outcome: Hardened) -> None:
     """What became of each step and of each control, and where it is recorded."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     for result in outcome.results:
         style = "green" if result.good else "bold red"
         console.print(

@@ -31,6 +31,18 @@ SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
     "an access key": re.compile(r"(?<![\w+/])(?:[A-Za-z0-9+/]{86}==|[A-Za-z0-9+/]{43}=)(?![\w+/=])"),
     "an OpenAI key": re.compile(r"\bsk-[\w-]{20,}"),
     "a GitHub token": re.compile(r"\b(?:gh[pousr]_\w{36}|github_pat_\w{22,})"),
+    # Azure's keys that carry the name of their service near the end: Search, container registry, Functions.
+    "a key of an Azure service": re.compile(
+        r"(?<![\w+/-])(?:[0-9A-Za-z]{42}AzSe[A-D][0-9A-Za-z]{5}|[0-9A-Za-z+/]{42}\+ACR[A-D][0-9A-Za-z+/]{5}"
+        r"|[\w-]{44}AzFu[\w-]{5}[AQgw]==)"
+    ),
+    "an address that lets its holder post": re.compile(
+        r"(?i)https://(?:hooks\.slack\.com/services|(?:\w+\.)?discord(?:app)?\.com/api/webhooks|[\w.-]*webhook\.office\.com/webhookb2"
+        r"|outlook\.office\.com/webhook|api\.telegram\.org/bot\w+)[^\s\"'<>\\]+"
+    ),
+    "a key of another service": re.compile(
+        r"(?<![\w-])(?:AKIA[0-9A-Z]{16}|AIza[\w-]{35}|xox[abprs]-[\w-]{10,}|SG\.[\w-]{16,}\.[\w-]{16,}|hf_\w{30,})"
+    ),
 }
 
 _TELLING_PARTS: Final = (

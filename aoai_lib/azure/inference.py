@@ -59,6 +59,7 @@ _LONGEST_WAIT: Final = 60.0
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
 _CONNECT, _READ, _ANSWER = 10.0, 60.0, 300.0
 _MOST_BYTES: Final = 64 << 20
+_LONGEST_ERROR: Final = 300
 
 
 class NotAdmittedError(PlaybookError):
@@ -128,7 +129,7 @@ class DataPlane:
 
     def _keep_unsigned(self, domain: str, problem: ClientAuthenticationError) -> None:
         marks, url = marked(), f"https://{domain}.{self.cloud.openai_suffix}/openai"
-        error = redact_text(f"no token: {problem.message.splitlines()[0]}"[:300])
+        error = redact_text(f"no token: {problem.message}").splitlines()[0][:300]
         line = Exchange(
             self.evidence.name("POST", identity(marks)), instant(), "POST", url, None, 0, marks, error=error
         )
@@ -240,7 +241,7 @@ class _Wire(httpx2.BaseTransport):
             headers={**(keep_headers(dict(response.headers)) if response is not None else {}), **marks},
             body=speech.kept_answer(content, asked, full=full),
             sha256=hashlib.sha256(content).hexdigest() if content else "",
-            error=redact_text(error),
+            error=redact_text(error)[:_LONGEST_ERROR],
         )
         keep(self._plane.evidence, line)
 
@@ -287,4 +288,4 @@ def _json(request: httpx2.Request) -> Json:
 
 def _words(problem: BaseException) -> str:
     text: Any = str(problem) or type(problem).__name__
-    return f"{type(problem).__name__}: {text}"[:300]
+    return f"{type(problem).__name__}: {text}"

@@ -117,7 +117,7 @@ def _call_error(problem: AzureError, method: str, path: str) -> CallError:
 
 def _first_line(problem: Exception) -> str:
     text = str(getattr(problem, "message", "") or problem).strip() or type(problem).__name__
-    return redact_text(text.splitlines()[0])[:300]
+    return redact_text(text).splitlines()[0][:300]
 
 
 def send(client: ARMPipelineClient[Any, Any], endpoint: str, write: PlannedWrite, headers: Mapping[str, str]) -> Json:

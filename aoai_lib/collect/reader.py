@@ -120,4 +120,4 @@ def _cause(body: Json) -> str:
 
 def _first_line(problem: Exception) -> str:
     text = str(getattr(problem, "message", "") or problem).strip() or type(problem).__name__
-    return redact_text(text.splitlines()[0])[:200]
+    return redact_text(text).splitlines()[0][:200]

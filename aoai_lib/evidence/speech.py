@@ -106,7 +106,7 @@ def kept_answer(content: bytes, request: Json, *, full: bool = False) -> Json:
     text = content.decode("utf-8-sig", errors="replace")
     try:
         body = events(text) if text.startswith(("data:", "event:", ":")) else json.loads(text)
-        return (without_pictures(redact(body)) if full else redact(muted(body, texts(request)))) or None
+        return (without_pictures(redact(body)) if full else muted(redact(body), texts(request))) or None
     except (ValueError, RecursionError):
         return digest(text)
 

@@ -8,6 +8,8 @@ from datetime import date
 from functools import cache
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from aoai_lib.controls import catalogue
 from aoai_lib.facts import Facts, NotCollectedError, UnexpectedShapeError
 from aoai_lib.harden.plan import Plan, Request, Step, Unplanned, in_order, step_id
@@ -193,6 +195,10 @@ def _not_planned(site: Site, remedy: Remedy, finding: Finding, parameters: Param
         site.plan(remedy, finding)
     except CannotPlanError as problem:
         return str(problem)
+    except ValidationError as problem:
+        if any(each["loc"] != ("path",) for each in problem.errors()):
+            raise
+        return "Its name can't stand in the address of a request: mend it by hand, and ask who named it so."
     except (NotCollectedError, UnexpectedShapeError) as problem:
         return f"What the step rests on could not be read: {str(problem).rstrip('.')}."
     return ""

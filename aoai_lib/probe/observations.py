@@ -59,8 +59,8 @@ def marked_line(record: Mapping[str, Json], longest: int = _LONGEST_TEXT) -> Exc
     given = {name: record.get(name, form()) for name, form in _FORMS.items()}
     if not all(isinstance(given[name], form) for name, form in _FORMS.items()):
         return None
-    given["headers"] = {name: redact_text(value[:longest]) for name, value in headers.items()}
-    given["error"] = redact_text(given["error"][:longest])
+    given["headers"] = {name: redact_text(value)[:longest] for name, value in headers.items()}
+    given["error"] = redact_text(given["error"])[:longest]
     try:
         return Exchange(**given, status=status, body=redact(record.get("body")), request=redact(record.get("request")))
     except RecursionError:

@@ -13,15 +13,18 @@ MOST_CHARACTERS: Final = 2000
 """Length at which any text is cut where nothing shorter is asked for."""
 
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def visible(text: str, limit: int = MOST_CHARACTERS) -> str:
-    """The text with control, direction and invisible characters written as their numbers, cut with its length named."""
-    cut = text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
-    if cut.isascii() and cut.isprintable():
-        return cut
-    return "".join(f"\\u{ord(each):04x}" if unicodedata.category(each) in _INVISIBLE else each for each in cut)
+    """The text with control, direction and invisible characters written as their numbers, cut with its length named.
+
+    What is shown has no more than `limit` characters and the naming of the length, whatever the text is made of.
+    """
+    told = text[:limit]
+    if not (told.isascii() and told.isprintable()):
+        told = "".join(f"\\u{ord(each):04x}" if unicodedata.category(each) in _INVISIBLE else each for each in told)
+    return told if len(text) <= limit and len(told) <= limit else f"{told[:limit]}… ({len(text):,} characters)"
 
 
 def fitted(text: str, letters: int) -> str:
@@ -40,9 +43,11 @@ def shown(value: Json | Absent, limit: int = 160) -> str:
 def inert(text: str) -> str:
     """The text as a spreadsheet opens it without running it: what could begin a formula gets an apostrophe before it.
 
-    OWASP, "CSV Injection": `=`, `+`, `-`, `@`, tab and carriage return at the start of a cell.
+    OWASP, "CSV Injection": `=`, `+`, `-`, `@`, their full-width forms, tab, carriage return and line feed at the start of a cell; also
+    behind spaces, which a program may take off.
     """
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    bare = text.lstrip()
+    return f"'{text}" if bare.startswith(_FORMULA_STARTS) or text.startswith(("\t", "\r", "\n")) else text
 
 
 def brief(text: str) -> str:

@@ -1,0 +1,106 @@
+"""What a secret may be wrapped in inside of a text, and how a text looks that nothing but chance makes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Final
+from urllib.parse import unquote
+
+from aoai_lib.evidence.masking import mask
+
+Redact = Callable[[str], str]
+
+_PERCENT: Final = re.compile(r"[^\s\"'<>]*%[0-9A-Fa-f]{2}[^\s\"'<>]*")
+_ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})|\\(/)")
+_ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos);")
+_BASE64: Final = re.compile(r"(?<![\w+/=-])(?:[A-Za-z0-9+/]{12,}|[A-Za-z0-9_-]{12,})={0,2}(?![\w+/=-])")
+_READABLE: Final = re.compile(rb"[\t\n\r\x20-\x7e]{12,}|(?:[\t\n\r\x20-\x7e]\x00){12,}")
+PIECE: Final = re.compile(
+    r"(?<![A-Za-z0-9+])[A-Za-z0-9+]{24,4096}(?![A-Za-z0-9+])|(?<![\w-])[\w-]{40,4096}={0,2}(?![\w-])"
+)
+_ID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_MIXED: Final = 0.42
+"""Share of neighbours of different kinds (capital, small letter, digit): 0.6 where drawn at random, 0.2 in words with numbers."""
+
+
+def unescaped(text: str, redact: Redact) -> str | None:
+    """The text redacted without its escapes, where a secret stands in it that way; None where none does. `redact` masks in plain
+    text."""
+    plain = _ENTITY.sub(lambda found: html.unescape(found[0]), text) if "&" in text else text
+    plain = _unescaped(plain)
+    kept = redact(plain) if plain != text else plain
+    return kept if kept != plain else None
+
+
+def decoded_parts(text: str, redact: Redact) -> str:
+    """The text with its percent-encoded parts decoded, and its parts in base64 masked, where there is a secret in them."""
+    if "%" in text:
+        text = _PERCENT.sub(lambda found: _redecoded(found[0], redact), text)
+    return _BASE64.sub(lambda found: _kept(found[0], redact), text)
+
+
+def _redecoded(piece: str, redact: Redact) -> str:
+    plain = unquote(piece)
+    kept = redact(plain)
+    return piece if kept == plain else kept
+
+
+def _unescaped(text: str) -> str:
+    if "\\" not in text:
+        return text
+    return _ESCAPE.sub(lambda found: "/" if found[3] else chr(int(found[1] or found[2], 16)), text)
+
+
+def _kept(piece: str, redact: Redact) -> str:
+    plain = decoded(piece)
+    texts = _readable(piece) if plain is None else (plain,)
+    return mask(piece) if any(redact(each) != each for each in texts) else piece
+
+
+def _readable(piece: str) -> Iterator[str]:
+    """What can be read in a base64 text that has something else before or behind it, wherever it begins."""
+    bare = piece.rstrip("=").replace("-", "+").replace("_", "/")
+    for start in range(4):
+        left = bare[start:-1] if (len(bare) - start) % 4 == 1 else bare[start:]
+        content = base64.b64decode(left + "=" * (-len(left) % 4))
+        for found in _READABLE.finditer(content):
+            text = found[0].replace(b"\0", b"").decode("ascii")
+            yield from (text[most:] for most in range(3))  # what came before may have left a letter or two
+
+
+def decoded(piece: str) -> str | None:
+    """The text that stands in a base64 text; None where that is no text."""
+    bare = piece.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        content = base64.b64decode(bare + "=" * (-len(bare) % 4))
+        encoding = "utf-16-le" if content[1::2].count(0) > len(content) // 3 else "utf-8"
+        text = content.decode(encoding)
+    except (ValueError, binascii.Error):
+        return None
+    shown = sum(each.isprintable() or each in "\r\n\t" for each in text)
+    return text if shown == len(text) > 0 else None
+
+
+def is_credential(scheme: str, value: str) -> bool:
+    """Whether what stands after the name of a scheme is a credential and no word."""
+    if scheme.lower() == "bearer":
+        return len(value) >= 16
+    if scheme.lower() == "basic":
+        return ":" in (decoded(value) or "")
+    return len(value) >= 16 and any(each.isdigit() for each in value) and any(each.isalpha() for each in value)
+
+
+def is_random(piece: str) -> bool:
+    """Whether letters and digits follow each other as only a generator puts them. Ids, digests, names and words do not."""
+    bare = _ID.sub("", piece)
+    kinds = ["d" if each.isdigit() else "u" if each.isupper() else "l" for each in bare if each.isalnum()]
+    if len(kinds) < 22 or min(kinds.count(kind) for kind in "dul") < 2:
+        return False
+    changes = sum(one != other for one, other in pairwise(kinds))
+    text = decoded(piece)
+    return changes / len(kinds) >= _MIXED and (text is None or not text.isascii())
