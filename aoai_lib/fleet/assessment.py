@@ -1,15 +1,12 @@
-"""Many tenants: each assessed in a worker process, so that what one does to itself stays there.
-
-`assess_tenant` is the whole of one: collect, judge, execute the notebooks, write the reports, seal.
-"""
+"""The whole of one tenant: collect, judge, execute the notebooks, write the reports, seal."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,16 +14,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from aoai_lib import controls
-from aoai_lib.bundle import signing
-from aoai_lib.bundle.signing import UnsignedError
 from aoai_lib.evidence import seal, snapshots
 from aoai_lib.evidence.store import Evidence
+from aoai_lib.fleet.claims import claimed
+from aoai_lib.fleet.outcome import Outcome, failed_severities
 from aoai_lib.folder import RunFolder, new_run_id
 from aoai_lib.model import InputError, Json, PlaybookError, State
 from aoai_lib.parameters import Parameters
 from aoai_lib.run import CHAPTERS, EVERYTHING, FLEET, OUT_VARIABLE, RUN_VARIABLE, Chapter, Run, collect
 
-NOTEBOOKS: Final = Path(__file__).resolve().parent.parent / "notebooks"
+NOTEBOOKS: Final = Path(__file__).resolve().parents[2] / "notebooks"
 
 Progress = Callable[[str, str, float], None]
 """Called with the tenant, what is being done, and how much of it all is done (0 to 1)."""
@@ -35,7 +32,9 @@ Progress = Callable[[str, str, float], None]
 @dataclass(frozen=True, slots=True)
 class Task:
     """One tenant to assess. `environment` is what points its credential and clients at their cloud; `observed` are files of
-    `aoai probe`; `key` is the SSH key that signs, where one is to."""
+    `aoai probe`; `run_id` is the run's, where it was given out before; `seconds` is how long all of it may take, 0 for ever;
+    `url` is where the run goes in the end, where that is no folder.
+    """
 
     parameters: Parameters
     out: Path
@@ -43,23 +42,9 @@ class Task:
     environment: Mapping[str, str] = field(default_factory=dict)
     replay: Path | None = None
     observed: tuple[Path, ...] = ()
-    key: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a tenant. `problems` are sentences; `refused` says that the input was at fault and nothing is kept.
-
-    `strangers` are files of observations in which no name is one of this tenant's.
-    """
-
-    tenant: str
-    folder: Path | None = None
-    counts: Json = None
-    severities: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    refused: bool = False
-    strangers: tuple[Path, ...] = ()
+    run_id: str = ""
+    seconds: float = 0
+    url: str = ""
 
 
 @contextlib.contextmanager
@@ -95,23 +80,39 @@ def check_observations(paths: Sequence[Path]) -> None:
         evidence_file.read(path, datetime.now(UTC))
 
 
-def assess_all(tasks: Sequence[Task], executor: Executor, progress: Progress) -> Iterator[Outcome]:
-    """Assess every tenant on an executor; outcomes come in the order of the tasks."""
-    yield from executor.map(assess_tenant, tasks, [progress] * len(tasks))
-
-
 def assess_tenant(task: Task, progress: Progress) -> Outcome:
-    """Assess one tenant. Never raises for what a person can mend: it says so in the outcome."""
+    """Assess one tenant. Never raises for what a person can mend: it says so in the outcome.
+
+    A run of that id that is sealed is left as it is; what an interrupted one left behind is begun anew.
+    """
     tenant = task.parameters.tenant
-    folder = RunFolder.create(task.out, tenant, new_run_id(datetime.now(UTC)))
-    with environment({**task.environment, RUN_VARIABLE: str(folder.path)}):
-        try:
-            run, evidence = _collect(task, folder, progress)
-        except PlaybookError as problem:
-            folder.discard()
-            return Outcome(tenant, problems=(str(problem),), refused=isinstance(problem, InputError))
-        problems = _execute(task, folder, progress)
-        return _report(task, folder, run, evidence, problems, progress)
+    path = task.out / tenant / (task.run_id or new_run_id(datetime.now(UTC)))
+    try:
+        with claimed(path) as folder, environment({**task.environment, RUN_VARIABLE: str(folder.path)}):
+            if seal.is_sealed(path):
+                return outcome_of(path)
+            return _assess(task, folder, progress)
+    except PlaybookError as problem:
+        return Outcome(tenant, problems=(str(problem),), refused=isinstance(problem, InputError))
+
+
+def outcome_of(folder: Path) -> Outcome:
+    """What a sealed run says became of its tenant."""
+    document, about = (
+        json.loads((folder / name).read_text(encoding="utf-8")) for name in ("findings.json", "run.json")
+    )
+    severities, problems = failed_severities(document), tuple(about["problems"])
+    return Outcome(document["tenant"], folder, document["counts"], severities, problems, earlier=True)
+
+
+def _assess(task: Task, folder: RunFolder, progress: Progress) -> Outcome:
+    try:
+        run, evidence = _collect(task, folder, progress)
+    except PlaybookError:
+        folder.discard()
+        raise
+    problems = _execute(task, folder, progress)
+    return _report(task, folder, run, evidence, problems, progress)
 
 
 def _collect(task: Task, folder: RunFolder, progress: Progress) -> tuple[Run, Evidence]:
@@ -194,23 +195,11 @@ def _report(
     page.write(run, document, evidence.exchanges, folder.path / "report.html")
     folder.write_json("run.json", _about(task, run, document, problems, now))
     seal.seal(folder.path)
-    problems += _signed(task, folder)
     progress(task.parameters.tenant, "done", 1.0)
-    failed = tuple(finding["severity"] for finding in document["findings"] if finding["status"] == "fail")
+    failed = failed_severities(document)
     strangers = tuple(path for path in task.observed if path not in _merged(task, evidence))
     counts = document["counts"]
     return Outcome(task.parameters.tenant, folder.path, counts, failed, tuple(problems), strangers=strangers)
-
-
-def _signed(task: Task, folder: RunFolder) -> list[str]:
-    """Sign the sealed run where a key was given; a sentence where that did not come about."""
-    if task.key is None:
-        return []
-    try:
-        signing.sign(folder.path, task.key)
-    except UnsignedError as problem:
-        return [str(problem)]
-    return []
 
 
 def _merged(task: Task, evidence: Evidence) -> set[Path]:
