@@ -123,17 +123,18 @@ def assess(
         )
         for each in tenants
     ]
-    batch = fleet.begin(place, tasks, resume, datetime.now(UTC))
-    found = _carried_out(batch, min(jobs, len(tasks)))
-    outcomes = [fleet.signed(place, found[each.tenant], key) for each in tenants]
+    with place:
+        batch = fleet.begin(place, tasks, resume, datetime.now(UTC))
+        found = _carried_out(batch, min(jobs, len(tasks)))
+        outcomes = [fleet.signed(place, found[each.tenant], key) for each in tenants]
     finished = [each for each in tenants if found[each.tenant].finished]
+    if not finished:
+        place.remove(batch.journal)
     terminal.show_outcomes(outcomes)
     if len(tenants) > 1:
         terminal.show_summary(outcomes)
         if finished:
             terminal.show_overview(fleet.write_overview(out.absolute(), finished[0]))
-    if not finished:
-        place.remove(batch.journal)
     strangers = [
         path for path in observed if all(path.absolute() in each.strangers for each in outcomes if each.folder)
     ]

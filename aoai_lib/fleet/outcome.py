@@ -45,6 +45,7 @@ class Outcome:
                 "problems": self.problems,
                 "refused": self.refused,
                 "strangers": [str(path) for path in self.strangers],
+                "earlier": self.earlier,
             }
         )
 
@@ -60,6 +61,7 @@ class Outcome:
             tuple(found["problems"]),
             found["refused"],
             tuple(Path(path) for path in found["strangers"]),
+            earlier=found["earlier"],
         )
 
 

@@ -6,7 +6,8 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Protocol
+from types import TracebackType
+from typing import IO, Protocol, Self
 
 from aoai_lib.bundle import signing
 from aoai_lib.bundle.signing import UnsignedError
@@ -16,7 +17,13 @@ from aoai_lib.folder import check_writable
 
 
 class Place(Protocol):
-    """What a batch needs of where it writes."""
+    """What a batch needs of where it writes. A context manager: a journal that was begun in it is at work until it is left."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     def check(self) -> None:
         """Raise `InputError` unless something can be written here."""
@@ -28,7 +35,7 @@ class Place(Protocol):
         """The files in a folder, as names in this place."""
 
     def begin(self, name: str, text: str) -> None:
-        """Write a journal, whole or not at all, and show that it is at work as long as this process lives."""
+        """Write a journal, whole or not at all, and show that it is at work as long as this place is open."""
 
     def at_work(self, name: str) -> bool:
         """Whether the process that wrote a journal is still there, as far as can be told."""
@@ -59,6 +66,15 @@ class Folder:
         self.path = path.absolute()
         self._held: IO[str] | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._held is not None:
+            self._held.close()
+
     def check(self) -> None:
         """See `Place`."""
         check_writable(self.path)
@@ -74,7 +90,7 @@ class Folder:
         return [f"{folder}/{each.name}" for each in path.glob("[!.]*")] if path.is_dir() else []
 
     def begin(self, name: str, text: str) -> None:
-        """See `Place`. The file is locked before it gets its name, and stays so until this process ends."""
+        """See `Place`. The file is locked before it gets its name, and stays so until the place is left."""
         path = self.path / name
         draft = path.with_name(f".{path.name}.draft")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,8 +102,6 @@ class Folder:
             import fcntl
 
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        else:
-            self._held.close()
         draft.replace(path)
 
     def at_work(self, name: str) -> bool:
