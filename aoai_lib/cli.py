@@ -64,6 +64,11 @@ main.add_command(detections)
     metavar="MINUTES",
     help="How long one tenant may take.",
 )
+@click.option(
+    "--scheduler",
+    metavar="tcp://…",
+    help="Assess on the workers of this Dask cluster instead of here; --jobs then says nothing.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a batch: what it finished is not assessed again.")
 @click.option("--replay", type=click.Path(path_type=Path), help="Answer from a requests.jsonl instead of Azure.")
 @click.option(
@@ -86,6 +91,7 @@ def assess(
     phase: str,
     jobs: int,
     time_limit: float,
+    scheduler: str | None,
     resume: bool,
     replay: Path | None,
     observed: tuple[Path, ...],
@@ -125,7 +131,7 @@ def assess(
     ]
     with place:
         batch = fleet.begin(place, tasks, resume, datetime.now(UTC))
-        found = _carried_out(batch, min(jobs, len(tasks)))
+        found = _carried_out(batch, scheduler, min(jobs, len(tasks)))
         outcomes = [fleet.signed(place, found[each.tenant], key) for each in tenants]
     finished = [each for each in tenants if found[each.tenant].finished]
     if not finished:
@@ -142,7 +148,7 @@ def assess(
     return INCOMPLETE if strangers and finished else _exit_code(outcomes, fail_on)
 
 
-def _carried_out(batch: Batch, jobs: int) -> dict[str, Outcome]:
+def _carried_out(batch: Batch, scheduler: str | None, jobs: int) -> dict[str, Outcome]:
     """What became of every tenant of a batch, by its label. Raises `PlaybookError` where it was interrupted."""
     from aoai_lib import fleet
 
@@ -151,7 +157,7 @@ def _carried_out(batch: Batch, jobs: int) -> dict[str, Outcome]:
         with (
             terminated_as_interrupted(),
             terminal.Progress([each.parameters.tenant for each in batch.tasks], len(found)) as progress,
-            fleet.local(jobs, progress) as (executor, line),
+            fleet.cluster(scheduler, progress) if scheduler else fleet.local(jobs, progress) as (executor, line),
         ):
             for outcome in fleet.assess_all(batch.tasks, executor, line):
                 found[outcome.tenant] = outcome

@@ -1,7 +1,7 @@
 """Many tenants, here or on a cluster: each in a process of its own, so that what one does to itself stays there.
 
-`assessment` is the whole of one tenant, `child` the process around it, `keeper` what starts and ends that process, `crews` where
-keepers work, `journal` what was begun and what is finished, `places` where runs go.
+`assessment` is the whole of one tenant, `child` the process around it, `keeper` what starts and ends that process, `crews` and
+`workers` where keepers work, `journal` what was begun and what is finished, `places` where runs go.
 """
 
 from aoai_lib.fleet.assessment import (
@@ -18,6 +18,7 @@ from aoai_lib.fleet.journal import Batch, begin
 from aoai_lib.fleet.keeper import DEBUG_VARIABLE, check_labels
 from aoai_lib.fleet.outcome import Outcome
 from aoai_lib.fleet.places import Folder, Place, signed
+from aoai_lib.fleet.workers import cluster
 
 __all__ = [
     "DEBUG_VARIABLE",
@@ -32,6 +33,7 @@ __all__ = [
     "chapters_of",
     "check_labels",
     "check_observations",
+    "cluster",
     "environment",
     "lab_environment",
     "local",

@@ -6,8 +6,10 @@ import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from typing import Protocol
 
+from aoai_lib.evidence.seal import is_sealed
 from aoai_lib.fleet.assessment import Task
 from aoai_lib.fleet.keeper import Line, UnwantedError, keep
 from aoai_lib.fleet.outcome import Outcome
@@ -58,9 +60,20 @@ def assess_all(tasks: Sequence[Task], executor: Executor, line: Line) -> Iterato
     for future in as_completed(futures):
         tenant = futures[future].parameters.tenant
         try:
-            yield future.result()
+            yield _seen(future.result())
         except (CancelledError, UnwantedError):
             yield Outcome(tenant, problems=("It was not assessed: the batch was ended before.",))
         except Exception as problem:  # noqa: BLE001 - one tenant's failure costs the others nothing
             said = f"{type(problem).__name__}: {problem}".rstrip(": ")
             yield Outcome(tenant, problems=(f"It was not assessed: {said}.",))
+
+
+def _seen(outcome: Outcome) -> Outcome:
+    """The outcome, if the run that it names can be seen from here: a worker elsewhere may have written to a disk of its own."""
+    if outcome.folder is None or is_sealed(outcome.folder):
+        return outcome
+    sentence = (
+        f"Its worker left the run in {outcome.folder}, which can't be seen from here: name a folder with --out that all "
+        "machines share, or a URL."
+    )
+    return replace(outcome, folder=None, problems=(*outcome.problems, sentence))
