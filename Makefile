@@ -1,6 +1,6 @@
 # One word a task. Every target sets up what it needs, once; nothing is installed outside .venv (and .az-venv).
 .DELETE_ON_ERROR:
-.PHONY: assess test check setup notebooks lock lab az kql kills clean
+.PHONY: assess test check setup notebooks lock lab az bench kql kills clean
 
 # Which Python to build .venv with; left empty, the first one found of 3.11 to 3.13, else any newer one.
 PYTHON :=
@@ -14,7 +14,7 @@ assess: $(VENV)/.ready
 	@$(RUN) aoai_lib assess
 
 test: check
-	@$(RUN) pytest
+	@$(RUN) pytest -n 2 --dist loadfile
 
 check: $(VENV)/.ready
 	@$(RUN) ruff check --quiet .
@@ -62,6 +62,10 @@ $(AZ_VENV)/.ready: tests/az/requirements.txt | $(VENV)/.ready
 
 az: $(VENV)/.ready $(AZ_VENV)/.ready
 	@AOAI_AZ="$(CURDIR)/$(AZ_VENV)/bin/az" $(RUN) pytest tests/az
+
+# Ratios, each measured in one run on the lab (half an hour); writes docs/benchmarks.md.
+bench: $(VENV)/.ready
+	@$(RUN) tests.bench
 
 # A hardening killed after its first, fourth and ninth write, a batch of tenants at each of its stages, by SIGKILL and by Ctrl-C;
 # `make test` takes one of each.

@@ -22,7 +22,7 @@ from aoai_lib.model import InputError, PlaybookError, Severity
 from aoai_lib.parameters import Parameters, load
 
 if TYPE_CHECKING:
-    from aoai_lib.fleet import Batch, Outcome
+    from aoai_lib.fleet import Batch, Outcome, Place
 
 PARAMETERS: Final = Path(__file__).resolve().parent.parent / "parameters"
 LAB_TENANTS: Final = ("hardened", "exposed", "mixed")
@@ -84,6 +84,14 @@ main.add_command(detections)
     metavar="KEY",
     help="Sign each run with an SSH key: a private one, or the public one of a key in ssh-agent or a token.",
 )
+@click.option(
+    "--timestamp",
+    "authority",
+    default="",
+    metavar="URL",
+    help="Have each run's digests stamped by a time-stamping authority (RFC 3161).",
+)
+@click.option("--pdf", is_flag=True, help="Print report.html as report.pdf too, by a browser that is installed.")
 @in_words
 def assess(
     files: tuple[Path, ...],
@@ -97,6 +105,8 @@ def assess(
     observed: tuple[Path, ...],
     fail_on: str | None,
     key: Path | None,
+    authority: str,
+    pdf: bool,
 ) -> int:
     """Assess tenants, one parameters file each; without a file, the three tenants of the lab."""
     from aoai_lib import fleet
@@ -115,6 +125,14 @@ def assess(
 
         check_key(key)
     fleet.check_labels([each.tenant for each in tenants], os.environ)
+    if authority:
+        from aoai_lib.bundle.timestamp import check_authority
+
+        check_authority(authority)
+    if pdf:
+        from aoai_lib.report.pdf import browser
+
+        browser()
     surroundings = fleet.lab_environment(tenants) if not replay else {}
     debug = {fleet.DEBUG_VARIABLE: "1"} if click.get_current_context().find_root().params.get("debug") else {}
     tasks = [
@@ -126,12 +144,13 @@ def assess(
             replay.absolute() if replay else None,
             tuple(path.absolute() for path in observed),
             seconds=60 * time_limit,
+            pdf=pdf,
         )
         for each in tenants
     ]
     with place:
         batch = fleet.begin(place, tasks, resume, datetime.now(UTC))
-        found = _carried_out(batch, scheduler, min(jobs, len(tasks)))
+        found = _carried_out(place, batch, scheduler, min(jobs, len(tasks)), authority)
         outcomes = [fleet.signed(place, found[each.tenant], key) for each in tenants]
     finished = [each for each in tenants if found[each.tenant].finished]
     if not finished:
@@ -148,11 +167,11 @@ def assess(
     return INCOMPLETE if strangers and finished else _exit_code(outcomes, fail_on)
 
 
-def _carried_out(batch: Batch, scheduler: str | None, jobs: int) -> dict[str, Outcome]:
+def _carried_out(place: Place, batch: Batch, scheduler: str | None, jobs: int, authority: str) -> dict[str, Outcome]:
     """What became of every tenant of a batch, by its label. Raises `PlaybookError` where it was interrupted."""
     from aoai_lib import fleet
 
-    found = dict(batch.finished)
+    found = {tenant: fleet.stamped(place, each, authority) for tenant, each in batch.finished.items()}
     try:
         with (
             terminated_as_interrupted(),
@@ -160,7 +179,7 @@ def _carried_out(batch: Batch, scheduler: str | None, jobs: int) -> dict[str, Ou
             fleet.cluster(scheduler, progress) if scheduler else fleet.local(jobs, progress) as (executor, line),
         ):
             for outcome in fleet.assess_all(batch.tasks, executor, line):
-                found[outcome.tenant] = outcome
+                found[outcome.tenant] = fleet.stamped(place, outcome, authority)
                 progress.ended(outcome)
     except KeyboardInterrupt:
         whole = sum(each.finished for each in found.values())

@@ -32,12 +32,18 @@ _FOLDER: Final = click.Path(path_type=Path)
     metavar="FILE",
     help="Who may have signed, as ssh-keygen reads it: a line each, name and public key.",
 )
+@click.option(
+    "--tsa-roots",
+    type=_FOLDER,
+    metavar="FILE",
+    help="Root certificates (PEM) of the authority that may have stamped the time.",
+)
 @in_words
-def verify(run_dir: Path, allowed_signers: Path | None) -> int:
+def verify(run_dir: Path, allowed_signers: Path | None, tsa_roots: Path | None) -> int:
     """Is this run whole and unaltered, who signed it, and does what it says follow from its evidence?"""
     from aoai_lib.bundle.verification import Outcome, verify
 
-    answers = verify(run_dir, allowed_signers)
+    answers = verify(run_dir, allowed_signers, tsa_roots)
     _show_answers(answers)
     return INCOMPLETE if any(each.outcome is Outcome.BAD for each in answers) else DONE
 
@@ -98,7 +104,11 @@ def _show_explanation(explanation: Explanation) -> None:
     style = STATUS_STYLE[finding["status"]]
     console.print(f"[bold]{finding['control']}[/] {literal(finding['title'])} ({finding['severity']})", soft_wrap=True)
     console.print(literal(finding["subject"]), soft_wrap=True)
-    console.print(f"[{style}]{finding['status']}[/]: {literal(finding['reason'])}\n", soft_wrap=True)
+    console.print(f"[{style}]{finding['status']}[/]: {literal(finding['reason'])}", soft_wrap=True)
+    if waiver := finding.get("waiver"):
+        told = ", ".join(f"{name} {waiver.get(name)}" for name in ("state", "expires", "owner", "ticket", "reason"))
+        console.print(f"Accepted risk: {literal(told)}", soft_wrap=True)
+    console.print()
     for value in explanation.values:
         console.print(f"{literal(value.path)} = [bold]{literal(value.text)}[/]", soft_wrap=True)
         for each in value.origins:
@@ -108,6 +118,8 @@ def _show_explanation(explanation: Explanation) -> None:
     for line in explanation.unread:
         console.print(f"[yellow]not read:[/] {literal(line)}", soft_wrap=True)
     console.print(f"\nAsked by {literal(explanation.caller)}", soft_wrap=True)
+    for sentence in explanation.today:
+        console.print(f"[yellow]Today:[/] {literal(sentence)}", soft_wrap=True)
     console.print(
         f"\n{literal(explanation.intent)}\n[bold]To mend it[/]  {literal(finding['remediation'])}", soft_wrap=True
     )
@@ -126,7 +138,7 @@ def _show_comparison(comparison: Comparison) -> None:
     for each in comparison.findings:
         style = _CHANGE_STYLE.get(each.change.value, "dim")
         subject = each.subject.rpartition("/")[2]
-        was = f"{each.was or 'absent'} → {each.now or 'absent'}"
+        was = f"{each.was or 'absent'} → {each.now or 'absent'}{', by other rules' if each.by_rules else ''}"
         console.print(f"[{style}]{each.change.value:<19}[/]{each.control} {literal(subject)} ({was})", soft_wrap=True)
     console.print(
         f"\n{len(comparison.properties)} change(s) of what was read"

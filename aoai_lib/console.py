@@ -136,6 +136,8 @@ def show_outcomes(outcomes: Sequence[Outcome]) -> None:
             page = _near(outcome.folder / "report.html") if outcome.folder else f"{outcome.url}/report.html"
             earlier = " (finished before)" if outcome.earlier else ""
             console.print(f"{literal(outcome.tenant)}: {literal(page)}{earlier}", soft_wrap=True)
+        for sentence in outcome.told:
+            console.print(f"    {literal(sentence)}", soft_wrap=True)
         for problem in outcome.problems:
             console.print(f"[bold red]{literal(outcome.tenant)}:[/] {literal(problem)}", soft_wrap=True)
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from aoai_lib.model import InputError, Json
+
+RUN_ID: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+"""How the folders of runs are named; the names sort by time."""
 
 
 def new_run_id(now: datetime) -> str:

@@ -14,11 +14,12 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Framework:
-    """A published framework: its key in `findings.json`, its name, and the titles of the clauses in use."""
+    """A published framework: its key in `findings.json`, its name, the titles of the clauses in use, and where those are from."""
 
     key: str
     name: str
     clauses: Mapping[str, str]
+    provenance: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ MCSB_V1: Final = Framework(
         "PV-1": "Define and establish secure configurations",
         "PV-2": "Audit and enforce secure configurations",
     },
+    "Ids and titles as Microsoft publishes them; published mappings are those of Azure Policy's initiative 1f3afdf9-d0c9-4c3d-847f-89da613e70a8.",
 )
 MCSB_V2: Final = Framework(
     "mcsb_v2",
@@ -72,6 +74,7 @@ MCSB_V2: Final = Framework(
         "AI-6": "Establish monitoring and detection",
         "AI-7": "Perform continuous AI Red Teaming",
     },
+    "Ids and titles as Microsoft publishes them; published mappings are those of Azure Policy's initiative e3ec7e09-768c-4b64-882c-fcada3772047.",
 )
 NIST_800_53: Final = Framework(
     "nist_800_53_r5",
@@ -112,6 +115,7 @@ NIST_800_53: Final = Framework(
         "SI-4": "System Monitoring",
         "SI-10": "Information Input Validation",
     },
+    "Ids and titles of the publication; published mappings are those of Azure Policy's initiative for this framework.",
 )
 NIST_AI_RMF: Final = Framework(
     "nist_ai_rmf_1_0",
@@ -131,6 +135,7 @@ NIST_AI_RMF: Final = Framework(
         "MEASURE 2.7": "Security and resilience are evaluated and documented",
         "MEASURE 2.10": "Privacy risk is examined and documented",
     },
+    "Ids of the framework, its subcategories in short; every mapping is this playbook's own reading.",
 )
 OWASP_LLM: Final = Framework(
     "owasp_llm_2025",
@@ -147,6 +152,7 @@ OWASP_LLM: Final = Framework(
         "LLM09": "Misinformation",
         "LLM10": "Unbounded Consumption",
     },
+    "Ids and titles as published; every mapping is this playbook's own reading.",
 )
 MITRE_ATLAS: Final = Framework(
     "mitre_atlas",
@@ -176,6 +182,7 @@ MITRE_ATLAS: Final = Framework(
         "AML.M0020": "Generative AI Guardrails",
         "AML.M0024": "AI Telemetry Logging",
     },
+    "Ids and titles as published; every mapping is this playbook's own reading.",
 )
 CIS_AZURE: Final = Framework(
     "cis_azure_6_0",
@@ -191,12 +198,47 @@ CIS_AZURE: Final = Framework(
         "7.11": "Associate subnets with network security groups",
         "7.16": "Associate supported resources with a network security perimeter",
     },
+    "It has no section for AI services: only general sections are named, in short, and every mapping is this playbook's own reading.",
 )
 
 FRAMEWORKS: Final[Mapping[str, Framework]] = {
     framework.key: framework
     for framework in (MCSB_V1, MCSB_V2, NIST_800_53, NIST_AI_RMF, OWASP_LLM, MITRE_ATLAS, CIS_AZURE)
 }
+
+
+_BOTH: Final = ("mcsb_v1", "mcsb_v2")
+_PUBLISHED: Final[Mapping[str, Mapping[tuple[str, ...], tuple[str, ...]]]] = {
+    "NET-01": {_BOTH: ("NS-2",), ("nist_800_53_r5",): ("AC-4", "SC-7", "SC-7(3)")},
+    "NET-02": {_BOTH: ("NS-2",), ("nist_800_53_r5",): ("AC-4", "SC-7", "SC-7(3)")},
+    "NET-05": {_BOTH: ("NS-2",), ("nist_800_53_r5",): ("AC-4", "SC-7", "SC-7(3)")},
+    "IAM-01": {
+        _BOTH: ("IM-1",),
+        ("nist_800_53_r5",): ("AC-2", "AC-2(1)", "AC-2(7)", "AC-3", "IA-2", "IA-4"),
+    },
+    "IAM-11": {("mcsb_v2",): ("IM-3",)},
+    "MON-01": {_BOTH: ("LT-3",)},
+    "GOV-01": {_BOTH: ("DP-5",), ("nist_800_53_r5",): ("SC-12",)},
+}
+"""Which clauses Azure Policy's own initiatives give to the policy that asks what a control asks: keys (71ef260a-…), network access
+(037eea7a-…) and its being switched off, private endpoints (d6759c02-…), managed identity (fe3fd216-…), logs (1b4d1c4e-…),
+customer-managed key (67121cc7-…). Every other mapping is this playbook's own reading."""
+
+
+def is_published(control: str, framework: str, clause: str) -> bool:
+    """Whether somebody else published that what a control asks belongs to a clause."""
+    return any(framework in keys and clause in ids for keys, ids in _PUBLISHED.get(control, {}).items())
+
+
+def published() -> list[tuple[str, str, str]]:
+    """Every published mapping: control, framework, clause."""
+    return [
+        (control, framework, clause)
+        for control, groups in _PUBLISHED.items()
+        for frameworks, clauses in groups.items()
+        for framework in frameworks
+        for clause in clauses
+    ]
 
 
 def _cite(framework: Framework, ids: tuple[str, ...]) -> tuple[Clause, ...]:

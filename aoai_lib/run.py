@@ -20,10 +20,13 @@ from aoai_lib.evidence import snapshots
 from aoai_lib.model import Finding, InputError, Json, Phase, Snapshot
 from aoai_lib.parameters import Parameters, parse
 from aoai_lib.report import (
+    acceptances,
     callers,
     cases,
     checklist,
+    crosswalk,
     figures,
+    fired,
     guardrails,
     happenings,
     leads,
@@ -69,28 +72,14 @@ class Chapter:
 
 
 FLEET: Final = "06_fleet_overview"
-EVERYTHING: Final = (
-    "network",
-    "security_groups",
-    "identity",
-    "usage",
-    "content",
-    "monitoring",
-    "detections",
-    "governance",
-    "metrics",
-)
+MONITORING: Final = ("monitoring", "detections", "rule_trials", "usage", "metrics")
+EVERYTHING: Final = ("network", "security_groups", "identity", "content", "governance", *MONITORING)
 CHAPTERS: Final = (
     Chapter("00_scope", "Scope", (Phase.GOVERNANCE,), ("governance",)),
     Chapter("01_network_isolation", "Network isolation", (Phase.NETWORK,), ("network", "security_groups")),
     Chapter("02_identity_access", "Identity and access", (Phase.IDENTITY,), ("identity", "usage")),
     Chapter("03_content_safety", "Content safety", (Phase.CONTENT,), ("content",)),
-    Chapter(
-        "04_operational_monitoring",
-        "Operational monitoring",
-        (Phase.MONITORING,),
-        ("monitoring", "detections", "usage", "metrics"),
-    ),
+    Chapter("04_operational_monitoring", "Operational monitoring", (Phase.MONITORING,), MONITORING),
     Chapter("05_validation_checklist", "Validation checklist", tuple(Phase), EVERYTHING),
     Chapter(FLEET, "Fleet overview", tuple(Phase), EVERYTHING),
 )
@@ -141,7 +130,7 @@ class Run:
 
     def waivers(self) -> Table:
         """The accepted risks, and whether they still hold."""
-        return tables.waivers(self)
+        return acceptances.waivers(self)
 
     def verdicts(self, *controls: str) -> Table:
         """The findings of some controls, with what was observed."""
@@ -215,6 +204,10 @@ class Run:
         """What metrics counted, by day, by deployment and by category."""
         return happenings.happenings_tables(self)
 
+    def alerts_fired(self) -> Table:
+        """Which alert rules fired in the last thirty days."""
+        return fired.alerts_fired(self)
+
     def leads_found(self) -> Table:
         """Every lead, with what to do on it."""
         return leads.leads_table(self)
@@ -247,16 +240,14 @@ class Run:
         if not self.parameters.apply:
             return Tables(shown, "Nothing was changed: `apply` is False.")
         if self.run_id:
-            raise InputError(
-                "A run only assesses: set apply in a notebook opened by hand, or use `aoai harden --apply`."
-            )
+            said = "A run only assesses: set apply in a notebook opened by hand, or use `aoai harden --apply`."
+            raise InputError(said)
         from aoai_lib.harden import session
 
         records = os.environ.get(RECORDS_VARIABLE) or Path(__file__).resolve().parent.parent / "outputs"
         outcome = session.carry_out(self.parameters, plan, Path(records))
-        return Tables(
-            (*shown, tables.outcome_table(outcome), tables.proof_table(outcome)), f"Recorded in {outcome.folder.name}."
-        )
+        became = (tables.outcome_table(outcome), tables.proof_table(outcome))
+        return Tables((*shown, *became), f"Recorded in {outcome.folder.name}.")
 
     def checklist(self) -> Table:
         """The validation checklist, line by line."""
@@ -264,7 +255,7 @@ class Run:
 
     def frameworks(self) -> Table:
         """Which clauses the controls speak to, and how those came out."""
-        return tables.frameworks(self)
+        return crosswalk.frameworks(self)
 
     @cached_property
     def fleet(self) -> Fleet:

@@ -20,6 +20,7 @@ from tenants import ROOT
 from aoai_lib.lab.server import Lab
 
 FILES = {
+    "changes.json",
     "SHA256SUMS",
     "findings.csv",
     "findings.json",

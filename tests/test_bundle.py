@@ -82,7 +82,7 @@ def edit(run: Path, name: str, change: Callable[[Any], None]) -> None:
 def test_a_run_is_whole_and_follows_from_its_evidence(run: Path) -> None:
     found = outcomes(run)
     assert found.pop("signature") == "note"
-    assert set(found.values()) == {"good"} and len(found) == 7
+    assert set(found.values()) == {"good"} and len(found) == 8
     checked = subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=run, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout
 

@@ -25,6 +25,7 @@ def test_each_account_costs_one_request_of_its_own(hardened: Snapshot) -> None:
         "subscription_diagnostic_settings": 1,
         "ai_pricing": 1,
         "metric_alerts": 1,
+        "fired_alerts": 1,
         "activity_log_alerts": 1,
         "action_groups": 1,
         "action_group": 1,  # an item of the list, not a request

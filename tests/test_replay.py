@@ -99,6 +99,15 @@ def test_a_list_that_was_not_recorded_is_made_of_its_items_and_marked() -> None:
     assert recording.find("GET", f"{ARM}{GROUP}/Microsoft.Network/privateEndpoints/c") is None
 
 
+def test_a_list_that_was_refused_stays_refused_whatever_items_were_read() -> None:
+    listed = f"{GROUP}/Microsoft.Network/privateEndpoints"
+    item = {"id": f"{listed}/a"}
+    answer = Recording(
+        [record(listed, {"error": {"code": "AuthorizationFailed"}}, 403), record(item["id"], item)]
+    ).find("GET", f"{ARM}{listed}")
+    assert (answer["status"], PARTIAL_HEADER in answer.get("headers", {})) == (403, False)
+
+
 def test_several_recorded_lists_are_joined_and_the_last_success_counts() -> None:
     path = f"{SUB}/providers/Microsoft.Network/virtualNetworks"
     one, two, newer = {"id": "/1", "n": 1}, {"id": "/2", "n": 1}, {"id": "/1", "n": 2}

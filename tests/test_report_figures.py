@@ -9,7 +9,7 @@ import pytest
 from reporting import HOSTILE, renamed, run_of
 
 from aoai_lib.model import Snapshot, Status
-from aoai_lib.report import checklist, figures, guardrails, matrices, tables
+from aoai_lib.report import acceptances, checklist, crosswalk, figures, guardrails, matrices, tables
 from aoai_lib.report.figure import Bar, Bars, Cell, Figure, Grid, Row, Tone
 from aoai_lib.report.table import SHOWN_AT_MOST, Table
 from aoai_lib.report.tables import worst_of
@@ -34,14 +34,15 @@ TABLES: list[Callable[[Run], Table]] = [
     tables.accounts,
     tables.deployments,
     tables.requirements,
-    tables.waivers,
+    acceptances.waivers,
     tables.results,
     tables.failures,
     tables.not_assessed,
     tables.not_read,
     tables.by_phase,
     tables.by_account,
-    tables.frameworks,
+    crosswalk.frameworks,
+    crosswalk.baselines,
     matrices.access_table,
     guardrails.guardrail_table,
     guardrails.guardrail_details,

@@ -150,7 +150,10 @@ def test_the_workbook_holds_every_finding_as_text(exposed: Snapshot, tmp_path: P
     document = document_of(run)
     workbook.write(run, document, tmp_path / "findings.xlsx")
     book = openpyxl.load_workbook(tmp_path / "findings.xlsx")
-    assert book.sheetnames == ["Summary", "Findings", "Access", "Guardrails", "Evidence"]
+    assert book.sheetnames == [
+        "Summary", "Findings", "Changes", "Changed properties", "Accepted risks", "Access", "Guardrails", "Frameworks",
+        "Baselines", "Evidence",
+    ]  # fmt: skip
     sheet = book["Findings"]
     assert [cell.value for cell in sheet[1]] == list(findings.COLUMNS)
     assert sheet.max_row == len(document["findings"]) + 1

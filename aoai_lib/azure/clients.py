@@ -211,10 +211,10 @@ class Azure:
                 return None
             raise
 
-    def list(self, path: str, api_version: str, older: str = "") -> ItemPaged[Json]:
+    def list(self, path: str, api_version: str, older: str = "", **options: str) -> ItemPaged[Json]:
         """A paged list that the SDKs don't cover. Links are followed untouched; absent, null and empty ones end it.
 
-        `older` is the API version to ask by where the cloud does not know the first one yet.
+        `older` is the API version to ask by where the cloud does not know the first one yet; `options` are the query's other parts.
         """
         arm = self._arm
 
@@ -223,9 +223,9 @@ class Azure:
 
         def fetch(link: str | None) -> Any:
             url = link or f"{self.cloud.arm}{path}"
-            response = ask(url) if link else ask(url, **{"api-version": api_version})
+            response = ask(url) if link else ask(url, **options, **{"api-version": api_version})
             if older and not link and response.status_code in (400, 404) and _is_unknown_version(response):
-                response = ask(url, **{"api-version": older})
+                response = ask(url, **options, **{"api-version": older})
             response.raise_for_status()
             return response.json()
 

@@ -2,8 +2,8 @@
 
 A request is matched by method, path (case-insensitive), query other than `api-version`, and a log query by its body too. Where a recording holds
 several answers to the same question, the lists among them are joined and otherwise the last successful one counts. A
-list that was not recorded is put together from its recorded items, and marked so: such a list proves what is in it and
-nothing about what is not.
+list that nobody asked for is put together from its recorded items, and marked so: such a list proves what is in it and
+nothing about what is not. A list that was asked for and refused stays refused.
 """
 
 from __future__ import annotations
@@ -76,8 +76,7 @@ class Recording:
         records = self._answers.get(asked, [])
         good = [record for record in records if record["status"] in (200, 204)]
         if not good:
-            composed = self._compose(asked)
-            return composed or (records[-1] if records else None)
+            return records[-1] if records else self._compose(asked)
         lists = [record["body"]["value"] for record in good if _is_list(record)]
         if len(lists) == len(good) > 1:
             joined = {_identity(item): item for items in lists for item in items}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from aoai_lib import assess
 from aoai_lib.bundle.opening import Bundle
-from aoai_lib.controls import catalogue
+from aoai_lib.controls import catalogue, catalogue_version
 from aoai_lib.evidence.store import Exchange
 from aoai_lib.model import ABSENT, InputError, State
+from aoai_lib.report import findings
 from aoai_lib.report.text import shown, subject_name
 
 
@@ -36,13 +39,17 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A finding with all it rests on. `unread` are calls about its account that gave nothing, with the permission each needs."""
+    """A finding with all it rests on. `unread` are calls about its account that gave nothing, with the permission each needs.
+
+    `today` are sentences on what the installed catalogue gives on the same evidence; none where it judged, and says the same.
+    """
 
     finding: Mapping[str, Any]
     caller: str
     intent: str
     values: tuple[Value, ...]
     unread: tuple[str, ...]
+    today: tuple[str, ...]
 
 
 def explain(bundle: Bundle, control: str, subject: str = "") -> Explanation:
@@ -74,7 +81,50 @@ def _explained(bundle: Bundle, finding: dict[str, Any]) -> Explanation:
     who = " ".join(part for part in (caller.get("name", ""), caller.get("object_id", "")) if part)
     intent = declared[finding["control"]].intent if finding["control"] in declared else ""
     unread = _unread(bundle, finding) if finding["status"] == "not_assessed" else ()
-    return Explanation(finding, who or "nobody: this was replayed", " ".join(intent.split()), values, unread)
+    who = who or "nobody: this was replayed"
+    return Explanation(finding, who, " ".join(intent.split()), values, unread, tuple(_today(bundle, finding)))
+
+
+def _today(bundle: Bundle, finding: Mapping[str, Any]) -> Iterator[str]:
+    """What the installed catalogue makes of the stored evidence, where that is worth telling."""
+    then, now = str(bundle.document.get("catalogue_version")), catalogue_version()
+    other = then != now
+    if other:
+        yield f"It was judged by catalogue {then}; the installed one is {now}."
+    again = _judged_again(bundle, finding)
+    if again is None:
+        known = finding["control"] in {each.id for each in catalogue()}
+        yield "The installed one has no such finding." if known else "The installed one has no such control."
+        return
+    parts = {
+        "the verdict": (finding["status"], again["status"]),
+        "the reason": (finding["reason"], again["reason"]),
+        "what was looked at": (_seen(finding), _seen(again)),
+        "the severity": (finding["severity"], again["severity"]),
+    }
+    differs = [name for name, (was, is_now) in parts.items() if was != is_now]
+    if not differs:
+        yield from ["On the same evidence it gives the same."] if other else []
+        return
+    yield f"On the same evidence it gives {again['status'].replace('_', ' ')}: {again['reason']}"
+    yield f"What differs: {', '.join(differs)}."
+    if not other:
+        yield "The catalogue is the same, so this finding does not follow from the evidence: see `aoai verify`."
+
+
+def _judged_again(bundle: Bundle, finding: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The finding as the installed catalogue gives it; None where that has none on this subject."""
+    run = bundle.run()
+    declared = {each.id: each for each in run.controls if each.id == finding["control"]}
+    subject = str(finding["subject"]).lower()
+    for each in assess.judge(bundle.snapshot, declared.values()):
+        if findings.arm_id(each.subject).lower() == subject:
+            return findings.entry(each, declared[each.control], run)
+    return None
+
+
+def _seen(finding: Mapping[str, Any]) -> Any:
+    return json.loads(json.dumps(finding["observed"]))
 
 
 def _value(bundle: Bundle, observed: Mapping[str, Any]) -> Value:

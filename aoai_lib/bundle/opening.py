@@ -14,11 +14,13 @@ from pydantic import ValidationError
 from aoai_lib.evidence import snapshots
 from aoai_lib.evidence.seal import SUMS
 from aoai_lib.evidence.store import Exchange, read_lines
-from aoai_lib.model import InputError, Json, Snapshot
+from aoai_lib.model import InputError, Json, Phase, Snapshot
 from aoai_lib.parameters import Parameters, parse
+from aoai_lib.report import changes
 from aoai_lib.run import CHAPTERS, EVERYTHING, Run
 
 EVIDENCE: Final = "requests.jsonl"
+CHANGES: Final = "changes.json"
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,14 @@ class Bundle:
         return snapshots.load(self._json("snapshot.json"))
 
     @cached_property
+    def changes(self) -> dict[str, Any]:
+        """`changes.json`; a run that was made before there was one is compared with none."""
+        path = self.path / CHANGES
+        if not path.exists():
+            return changes.without_earlier(str(self.about.get("run_id")), str(self.document["tenant"]))
+        return changes.read(self._json(CHANGES), str(path))
+
+    @cached_property
     def parameters(self) -> Parameters:
         """With what the run was started."""
         return parse(self.about.get("parameters") or {})
@@ -80,6 +90,12 @@ class Bundle:
         """The modules of `collect` that the run's notebooks needed."""
         chapters = self.about.get("chapters") or ()
         return {name for each in CHAPTERS if each.name in chapters for name in each.reads} or set(EVERYTHING)
+
+    @property
+    def phases(self) -> set[Phase]:
+        """The phases that the run was about."""
+        chapters = self.about.get("chapters") or ()
+        return {phase for each in CHAPTERS if each.name in chapters for phase in each.phases} or set(Phase)
 
     def run(self) -> Run:
         """The run as a notebook opens it: what was judged can be judged again."""

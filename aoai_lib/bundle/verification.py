@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Final
 
 from aoai_lib.azure.replay import Recording
-from aoai_lib.bundle.opening import EVIDENCE, Bundle, open_bundle
+from aoai_lib.bundle import changes
+from aoai_lib.bundle.opening import CHANGES, EVIDENCE, Bundle, open_bundle
 from aoai_lib.bundle.signing import SIGNATURE, UnsignedError, signer
+from aoai_lib.bundle.timestamp import STAMP, UnstampedError, stamped
 from aoai_lib.controls import catalogue_version
 from aoai_lib.evidence import snapshots
 from aoai_lib.evidence.seal import SUMS, digest
@@ -31,7 +33,7 @@ from aoai_lib.report.text import inert
 from aoai_lib.run import collect
 
 _LINE: Final = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>[^/\\\x00-\x1f][^\\\x00-\x1f]*)")
-_APART: Final = frozenset({SUMS, SIGNATURE})
+_APART: Final = frozenset({SUMS, SIGNATURE, STAMP})
 _READ: Final = ("collected", "partial")
 
 
@@ -53,17 +55,17 @@ class Answer:
     listed: tuple[str, ...] = ()
 
 
-def verify(path: Path, allowed_signers: Path | None = None) -> list[Answer]:
-    """Every question, in order. What rests on a file that is damaged is not asked. Raises `InputError` for no run's folder."""
+def verify(path: Path, allowed_signers: Path | None = None, roots: Path | None = None) -> list[Answer]:
+    """Every question, in order. `roots` are the root certificates of time-stamping authorities (PEM). What rests on a file that is damaged is not asked. Raises `InputError` for no run's folder."""
     bundle = open_bundle(path)
     if not bundle.is_finished:
         return [Answer("files", Outcome.BAD, f"The run is unfinished: there is no {SUMS}, so nothing in it is final.")]
     files = _files(path)
-    answers = [files, _signature(path, allowed_signers)]
+    answers = [files, _signature(path, allowed_signers), *_time(path, roots)]
     if files.outcome is Outcome.BAD:
         return answers
     try:
-        return [*answers, _evidence(bundle), _snapshot(bundle), _findings(bundle), *_formats(bundle)]
+        return [*answers, _evidence(bundle), _snapshot(bundle), _findings(bundle), _changes(bundle), *_formats(bundle)]
     except PlaybookError as problem:
         return [*answers, Answer("content", Outcome.BAD, str(problem))]
 
@@ -114,6 +116,28 @@ def _signature(path: Path, allowed: Path | None) -> Answer:
     return Answer(
         "signature", Outcome.GOOD, f"Signed by {found.principal}, with the {found.kind} key {found.fingerprint}."
     )
+
+
+def _time(path: Path, roots: Path | None) -> Iterator[Answer]:
+    """When the digests were there at the latest, where an authority said so or roots of one were given."""
+    if not (path / STAMP).is_file():
+        if roots:
+            yield Answer("time stamp", Outcome.BAD, "No authority stamped it: when it was made, only it says itself.")
+        return
+    try:
+        found = stamped(path, roots)
+    except UnstampedError as problem:
+        yield Answer("time stamp", Outcome.BAD, str(problem))
+    except InputError as problem:
+        yield Answer("time stamp", Outcome.NOTE if roots is None else Outcome.BAD, f"Not looked at: {problem}")
+    else:
+        said = f"{found.when:%Y-%m-%d %H:%M:%S} UTC, says {found.authority}."
+        if found.trusted:
+            yield Answer("time stamp", Outcome.GOOD, f"These digests were there at {said}")
+        else:
+            yield Answer(
+                "time stamp", Outcome.NOTE, f"{said} Whether it is its word, the authority's root certificates tell."
+            )
 
 
 def _evidence(bundle: Bundle) -> Answer:
@@ -200,6 +224,24 @@ def _made_by(bundle: Bundle) -> str:
     return f"It was made by version {bundle.about.get('tool_version')}; this is {version('aoai-playbook')}."
 
 
+def usable(path: Path) -> str:
+    """Why a run may not be compared with, in a sentence: it is unfinished, altered, wrongly signed, or judged against its
+    evidence. "" where nothing speaks against it. What its evidence gives when read anew is not asked: that is `verify`'s.
+    """
+    bundle = open_bundle(path)
+    if not bundle.is_finished:
+        return "It is unfinished."
+    answers = [_files(path), _signature(path, None)]
+    if answers[0].outcome is not Outcome.BAD:
+        answers.append(_findings(bundle))
+    return next((f"It does not verify. {each.sentence}" for each in answers if each.outcome is Outcome.BAD), "")
+
+
+def _changes(bundle: Bundle) -> Answer:
+    holds, sentence = changes.check(bundle)
+    return Answer(CHANGES, Outcome.GOOD if holds else Outcome.BAD, sentence)
+
+
 def _formats(bundle: Bundle) -> Iterator[Answer]:
     """The other forms of the findings hold the same set; the page is composed again and compared byte for byte."""
     rows = [{name: inert(text) for name, text in findings.flat(each).items()} for each in bundle.document["findings"]]
@@ -209,7 +251,8 @@ def _formats(bundle: Bundle) -> Iterator[Answer]:
         "findings.csv": list(held) == rows,
         "findings.ocsf.json": json.loads(_text(bundle, "findings.ocsf.json"))
         == ocsf.events(bundle.document, bundle.run()),
-        "report.html": _text(bundle, "report.html") == page.compose(bundle.run(), bundle.document, lines),
+        "report.html": _text(bundle, "report.html")
+        == page.compose(bundle.run(), bundle.document, lines, bundle.changes),
     }
     older = bundle.about.get("tool_version") != version("aoai-playbook")
     for name, is_same in same.items():

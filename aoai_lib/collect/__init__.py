@@ -22,6 +22,10 @@ Readings = dict[tuple[str, str], Reading]
 """Readings by source and lower-cased scope."""
 
 
+class OddAnswerError(Exception):
+    """The answer came and is of no use: not JSON, no list, circular links."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scopes:
     """For what a source is read. `stage` orders reading: a stage begins when the one before has ended."""

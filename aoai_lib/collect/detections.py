@@ -31,20 +31,27 @@ TABLE_QUERIES: Final = frozenset(
 _NEEDED: Final = ("diagnostic_settings", "subscription_diagnostic_settings", "workspace")
 
 
-def _customer_ids(readings: Readings) -> Iterable[str]:
-    """Every workspace that logs go to."""
+def customer_ids(readings: Readings) -> Iterable[str]:
+    """The customer id of every workspace that logs go to."""
+    return workspaces(readings).values()
+
+
+def workspaces(readings: Readings) -> dict[str, str]:
+    """Every workspace that logs go to: its customer id by its ARM id, lower case."""
     known = {str(each.get("id")).lower(): each for each in items(readings, "workspace") if isinstance(each, dict)}
     named = workspaces_of(readings, "diagnostic_settings") + workspaces_of(readings, "subscription_diagnostic_settings")
+    found = {}
     for workspace in dict.fromkeys(each.lower() for each in named):
         own = known.get(workspace, {}).get("properties")
         name = own.get("customerId") if isinstance(own, dict) else None
         if isinstance(name, str) and name:
-            yield name
+            found[workspace] = name
+    return found
 
 
 def _each(readings: Readings) -> Iterable[str]:
     """`<customer id>/<detection>` for each of them and every detection."""
-    return [f"{name}/{each.id}" for name in _customer_ids(readings) for each in catalogue()]
+    return [f"{name}/{each.id}" for name in customer_ids(readings) for each in catalogue()]
 
 
 def _asked(question: Callable[[str, int], str]) -> Callable[[Azure, str], Any]:
@@ -66,7 +73,7 @@ def _over_events(name: str, _: int) -> str:
 
 SOURCES = (
     *(source for source in monitoring.SOURCES if source.name in _NEEDED),
-    Source("arrivals", Scopes(4, _customer_ids), QUERIES, lambda azure, name: azure.logs().query(name, ARRIVALS)),
+    Source("arrivals", Scopes(4, customer_ids), QUERIES, lambda azure, name: azure.logs().query(name, ARRIVALS)),
     Source("detection", Scopes(4, _each), QUERIES, _asked(_over_own_rows)),
     Source("detection_trial", Scopes(4, _each), QUERIES, _asked(_over_events)),
 )

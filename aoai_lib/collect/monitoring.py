@@ -26,11 +26,16 @@ from aoai_lib.model import Json
 SETTINGS: Final = "Microsoft.Insights/diagnosticSettings"
 SETTINGS_VERSION: Final = "2021-05-01-preview"
 """Diagnostic settings have no other API version that knows category groups, and azure-mgmt-monitor 7 lacks them."""
+FIRED: Final = "Microsoft.AlertsManagement/alerts"
+FIRED_VERSION: Final = "2019-05-05-preview"
+FIRED_REACH: Final = "30d"
+"""How far back alerts are kept (Microsoft Learn, "Alerts - Get All": `timeRange`)."""
 PRICINGS_VERSION: Final = "2024-01-01"
 RULES: Final = ("metric_alerts", "scheduled_query_rules", "activity_log_alerts")
 
 
-def _properties(resource: Json) -> dict[str, Json]:
+def properties_of(resource: Json) -> dict[str, Json]:
+    """A resource's properties; none where it has no such object."""
     own = resource.get("properties") if isinstance(resource, dict) else None
     return own if isinstance(own, dict) else {}
 
@@ -39,7 +44,7 @@ def workspaces_of(readings: Readings, source: str) -> list[str]:
     """ARM ids of the workspaces that diagnostic settings of a source name, each once; the first spelling is kept."""
     found: dict[str, str] = {}
     for setting in items(readings, source):
-        workspace = _properties(setting).get("workspaceId")
+        workspace = properties_of(setting).get("workspaceId")
         if isinstance(workspace, str) and group_of(workspace) and "/workspaces/" in workspace.lower():
             found.setdefault(workspace.lower(), workspace)
     return list(found.values())
@@ -70,7 +75,7 @@ def _named_groups(readings: Readings) -> Iterable[str]:
         group
         for source in RULES
         for rule in items(readings, source)
-        for group in _strings(_properties(rule).get("actions"))
+        for group in _strings(properties_of(rule).get("actions"))
     ]
 
 
@@ -119,6 +124,14 @@ SOURCES = (
         "Microsoft.Insights/actionGroups/read",
         lambda azure, scope: azure.monitor(scope).action_groups.list_by_subscription_id(),
         items="action_group",
+    ),
+    Source(
+        "fired_alerts",
+        EACH_SUBSCRIPTION,
+        f"{FIRED}/read",
+        lambda azure, scope: azure.list(
+            f"/subscriptions/{scope}/providers/{FIRED}", FIRED_VERSION, timeRange=FIRED_REACH
+        ),
     ),
     Source(
         "scheduled_query_rules",

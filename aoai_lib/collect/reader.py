@@ -12,7 +12,7 @@ from azure.core.paging import ItemPaged
 from aoai_lib.azure.clients import Azure
 from aoai_lib.azure.recording import watching
 from aoai_lib.azure.replay import PARTIAL_HEADER, NotRecordedError
-from aoai_lib.collect import Source
+from aoai_lib.collect import OddAnswerError, Source
 from aoai_lib.evidence.redaction import redact_text
 from aoai_lib.evidence.store import Exchange
 from aoai_lib.model import Json, Reading, SignInError, State
@@ -24,17 +24,13 @@ MOST_PAGES: Final = 2000
 _STATES: Final = {401: State.DENIED, 403: State.DENIED, 404: State.NOT_FOUND}
 
 
-class _OddAnswerError(Exception):
-    """The answer came and is of no use: not JSON, no list, circular links."""
-
-
 def read(azure: Azure, source: Source, scope: str) -> Reading:
     """Read a source for a scope. Never raises for what Azure answers; raises `SignInError` where no token can be had."""
     with watching() as exchanges:
         try:
             value = _drain(lambda: source.read(azure, scope), exchanges)
             _check_ids(source, value)
-        except (AzureError, DeserializationError, _OddAnswerError) as problem:
+        except (AzureError, DeserializationError, OddAnswerError) as problem:
             return _failed(source, scope, exchanges, problem)
     partial = any(PARTIAL_HEADER in exchange.headers for exchange in exchanges) or _is_cut(value)
     state = State.PARTIAL if partial else State.COLLECTED
@@ -67,9 +63,9 @@ def _drain(call: Callable[[], Any], exchanges: list[Exchange]) -> Json:
         answer = exchanges[-1]
         body = answer.body
         if not isinstance(body, dict) or not isinstance(body.get("value"), list):
-            raise _OddAnswerError("the answer holds no list")
+            raise OddAnswerError("the answer holds no list")
         if answer.url in seen or len(seen) >= MOST_PAGES:
-            raise _OddAnswerError("the pages of the list lead in a circle")
+            raise OddAnswerError("the pages of the list lead in a circle")
         seen.add(answer.url)
         joined.extend(body["value"])
     return joined
@@ -78,7 +74,7 @@ def _drain(call: Callable[[], Any], exchanges: list[Exchange]) -> Json:
 def _check_ids(source: Source, value: Json) -> None:
     """Items that are kept by their id must have one."""
     if source.items and not all(isinstance(item.get("id"), str) for item in value):
-        raise _OddAnswerError("the list holds a resource without an id")
+        raise OddAnswerError("the list holds a resource without an id")
 
 
 def _failed(source: Source, scope: str, exchanges: list[Exchange], problem: Exception) -> Reading:

@@ -10,7 +10,19 @@ from aoai_lib.controls import Verdict, breaking, control, fails, passes
 from aoai_lib.controls.monitoring_changes import CHANGES, reported
 from aoai_lib.controls.monitoring_logs import METRICS, Destinations, account_logs, activity_logs
 from aoai_lib.controls.monitoring_queries import understand
-from aoai_lib.controls.monitoring_rules import ACTIVITY, LOG, METRIC, Lacks, Search, containers, subscription_in
+from aoai_lib.controls.monitoring_rules import (
+    ACTIVITY,
+    CALLERS,
+    CHANGED,
+    KEYS,
+    LOG,
+    METRIC,
+    Lacks,
+    Search,
+    containers,
+    subscription_in,
+    told_of_trial,
+)
 from aoai_lib.controls.monitoring_signals import changes, exported_metric, key_use, metric, new_caller
 from aoai_lib.facts import Facts, View
 from aoai_lib.frameworks import ai_rmf, atlas, mcsb, mcsb_ai, nist80053, owasp
@@ -54,6 +66,10 @@ def _log_scopes(search: Search, logs: Destinations, category: str) -> list[str]:
         search.lacking.append(f"no workspace receives the category {category}, which a log alert would have to read")
     search.listed(LOG, dict.fromkeys([subject.subscription, *map(subscription_in, workspaces)]))
     return [*containers(subject.account), *workspaces] if workspaces else []
+
+
+def _trial(search: Search, rule: View | None, topic: str) -> str:
+    return told_of_trial(search.facts, rule, topic) if rule is not None else ""
 
 
 @control(
@@ -127,6 +143,7 @@ def rejected_content_alerts(facts: Facts) -> Verdict:
             '| where identity_claim_appid_g != "" | where properties_s !contains "managedIdentity"'
         },
         {"scheduled_query_rules[name=aoai-key-authentication]": ABSENT},
+        {"rule_trial.tables[0].rows": []},
     ),
 )
 def key_use_alerts(facts: Facts) -> Verdict:
@@ -140,7 +157,7 @@ def key_use_alerts(facts: Facts) -> Verdict:
     found = _on_logs(search, account_logs(facts), "RequestResponse", key_use())
     return search.verdict(
         found,
-        "reports the first call with a key, and tells somebody.",
+        f"reports the first call with a key, and tells somebody.{_trial(search, found, KEYS)}",
         "No alert that tells somebody reports calls with a key",
     )
 
@@ -183,7 +200,7 @@ def changes_alert(facts: Facts) -> Verdict:
     search = Search(facts, [])
     account = facts.subject.account
     covered: frozenset[str] = frozenset()
-    count = 0
+    count, trials = 0, ""
     for rule in search.fit(ACTIVITY, containers(account), _reports):
         covered |= reported(rule, account)
         count += 1
@@ -191,10 +208,10 @@ def changes_alert(facts: Facts) -> Verdict:
     for rule in search.fit(LOG, _log_scopes(search, activity_logs(facts), "Administrative"), changes(CHANGES)):
         for condition in rule.each("properties.criteria.allOf"):
             covered |= understand(condition.text("query")).operations(CHANGES)
-        count += 1
+        count, trials = count + 1, _trial(search, rule, CHANGED)
     if covered == CHANGES:
         return passes(
-            f"{count} rule(s) report every change of deployments and security configuration, and tell somebody."
+            f"{count} rule(s) report every change of deployments and security configuration, and tell somebody.{trials}"
         )
     if search.unread is not None:
         raise search.unread
@@ -282,7 +299,7 @@ def new_callers_alert(facts: Facts) -> Verdict:
     found = _on_logs(search, account_logs(facts), "RequestResponse", new_caller())
     return search.verdict(
         found,
-        "reports callers not seen before, and tells somebody; a log alert looks back two days at most.",
+        f"reports callers not seen before, and tells somebody; a log alert looks back two days at most.{_trial(search, found, CALLERS)}",
         "No alert that tells somebody reports callers not seen before (log alerts look back two days at most, and a Sentinel rule "
         "or a job of one's own is not visible here)",
     )

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from aoai_lib.controls import Verdict, fails, passes
+from aoai_lib.detections import rows_in
 from aoai_lib.facts import Facts, NotCollectedError, View
 from aoai_lib.model import Json, Reading, Snapshot, State
 
@@ -16,6 +17,10 @@ METRIC: Final = "metric_alerts"
 LOG: Final = "scheduled_query_rules"
 ACTIVITY: Final = "activity_log_alerts"
 SOURCES: Final = (METRIC, LOG, ACTIVITY)
+KEYS: Final = "keys"
+CALLERS: Final = "callers"
+CHANGED: Final = "changes"
+"""What a log rule's query is tried for: use of a key, callers never seen before, changes of the account."""
 
 _DURATION: Final = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
@@ -54,6 +59,45 @@ def _scopes(rule: Json) -> set[str]:
     if isinstance(scopes, list) and all(isinstance(scope, str) for scope in scopes):
         return {scope.strip("/").lower() for scope in scopes}
     return set() if scopes is None else {""}
+
+
+@lru_cache(maxsize=2)
+def _trials(shared: _Shared) -> dict[tuple[str, str], Reading]:
+    """Trials by topic and rule (its ARM id without the leading slash, lower case)."""
+    found = {}
+    for reading in shared.snapshot.of("rule_trial"):
+        place, _, rule = reading.scope.partition("/subscriptions/")
+        found[place.rpartition("/")[2], f"subscriptions/{rule.rpartition('/subscriptions/')[2]}".lower()] = reading
+    return found
+
+
+def tried(facts: Facts, rule: View, topic: str) -> Reading:
+    """The answer that a log rule's own query gave for synthetic events of that topic. Not collected where it was not tried."""
+    own = rule.text("id").strip("/")
+    reading = _trials(_Shared(facts.snapshot)).get((topic, own.lower()))
+    if reading is None:
+        return Reading(
+            "rule_trial", own, State.NOT_COLLECTED, reason="it reaches past its tables, or there are too many rules"
+        )
+    rows = len(rows_in(reading.value)) if reading.state is State.COLLECTED else None
+    facts.record(f"rule_trial[{rule.name}].{topic}", rows, reading)
+    return reading
+
+
+def silent(facts: Facts, rule: View, topic: str) -> str:
+    """What is wrong with a log rule whose query gives no row for the synthetic events of a topic; "" where it does, or was not tried."""
+    reading = tried(facts, rule, topic)
+    if reading.state is State.COLLECTED and not rows_in(reading.value):
+        return "does not fire: its query gives no row for synthetic events that it has to report"
+    return ""
+
+
+def told_of_trial(facts: Facts, rule: View, topic: str) -> str:
+    """A sentence about the trial of a rule that passed."""
+    reading = tried(facts, rule, topic)
+    if reading.state is State.COLLECTED:
+        return " Its query was tried on synthetic events, and finds them."
+    return f" Its query was not tried: {reading.reason.rstrip('.')}."
 
 
 def containers(account: str) -> list[str]:

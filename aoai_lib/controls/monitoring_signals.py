@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from aoai_lib.controls.monitoring_queries import Query, understand
-from aoai_lib.controls.monitoring_rules import Lacks, containers, minutes
+from aoai_lib.controls.monitoring_rules import CALLERS, CHANGED, KEYS, Lacks, containers, minutes, silent
 from aoai_lib.facts import Facts, View
 
 NAMESPACE: Final = "microsoft.cognitiveservices/accounts"
@@ -89,8 +89,11 @@ def _fixed(condition: View, window: float, limit: float, base: float) -> str:
     return "does not fire above a number" if threshold is None else _loose(threshold, window, limit, base)
 
 
-def _log(watches: Callable[[Query], bool], rest: Callable[[View, View, Query, float], str]) -> Lacks:
-    """A log alert whose query watches something; `rest` judges rule, condition, query and window in minutes."""
+def _log(watches: Callable[[Query], bool], rest: Callable[[View, View, Query, float], str], topic: str = "") -> Lacks:
+    """A log alert whose query watches something; `rest` judges rule, condition, query and window in minutes.
+
+    Where its query was tried on synthetic events of the topic, it has to have found them.
+    """
 
     def judge(facts: Facts, rule: View) -> str | None:
         if rule.text("kind", "LogAlert").lower() != "logalert":
@@ -104,7 +107,8 @@ def _log(watches: Callable[[Query], bool], rest: Callable[[View, View, Query, fl
         if not queries[0].concerns(facts.subject.account.rpartition("/")[2]):
             return "has a query about other accounts"
         window, wrong = _schedule(rule)
-        return wrong or _restricted(conditions[0]) or rest(rule, conditions[0], queries[0], window)
+        wrong = wrong or _restricted(conditions[0]) or rest(rule, conditions[0], queries[0], window)
+        return wrong or (silent(facts, rule, topic) if topic else "")
 
     return judge
 
@@ -123,7 +127,9 @@ def _any_row(condition: View, query: Query) -> str:
 
 def key_use() -> Lacks:
     """A log alert on the first successful call that was made with a key."""
-    return _log(lambda query: query.watches_keys, lambda rule, condition, query, window: _any_row(condition, query))
+    return _log(
+        lambda query: query.watches_keys, lambda rule, condition, query, window: _any_row(condition, query), KEYS
+    )
 
 
 def new_caller() -> Lacks:
@@ -136,13 +142,15 @@ def new_caller() -> Lacks:
         every = minutes(rule, "properties.evaluationFrequency") or 0
         return "has no time before to compare with" if reach <= every else _any_row(condition, query)
 
-    return _log(lambda query: query.watches_new_callers, rest)
+    return _log(lambda query: query.watches_new_callers, rest, CALLERS)
 
 
 def changes(wanted: frozenset[str]) -> Lacks:
     """A log alert on the first of any of these operations (lower case)."""
     return _log(
-        lambda query: bool(query.operations(wanted)), lambda rule, condition, query, window: _any_row(condition, query)
+        lambda query: bool(query.operations(wanted)),
+        lambda rule, condition, query, window: _any_row(condition, query),
+        CHANGED,
     )
 
 

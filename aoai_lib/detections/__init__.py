@@ -6,8 +6,21 @@ misses that it must leave. They can be put into the query itself, so that a work
 
 from aoai_lib.detections.answers import lead_of, rows_in
 from aoai_lib.detections.catalogue import Detection, catalogue, find
-from aoai_lib.detections.events import rows_of
+from aoai_lib.detections.events import Event, rows_of
+from aoai_lib.detections.rehearsal import askable, rehearsed
 from aoai_lib.detections.shadow import shadowed
 from aoai_lib.detections.trial import unlike
 
-__all__ = ["Detection", "catalogue", "find", "lead_of", "rows_in", "rows_of", "shadowed", "unlike"]
+__all__ = [
+    "Detection",
+    "Event",
+    "askable",
+    "catalogue",
+    "find",
+    "lead_of",
+    "rehearsed",
+    "rows_in",
+    "rows_of",
+    "shadowed",
+    "unlike",
+]

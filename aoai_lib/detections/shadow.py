@@ -6,7 +6,7 @@ Events are as long ago as they say, counted by the workspace's own clock: the qu
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -28,22 +28,30 @@ def shadowed(detection: Detection, events: Iterable[Event], query: str = "") -> 
     return "\n".join([*shadows(detection.tables, events), query or detection.kql(**detection.trial)])
 
 
-def shadows(tables: Iterable[str], events: Iterable[Event]) -> list[str]:
-    """A `let` for each table, in which it holds its rows of these events and no others."""
+def shadows(
+    tables: Iterable[str],
+    events: Iterable[Event],
+    types: Mapping[str, Mapping[str, str]] = TYPES,
+    dressed: Callable[[str, Row], Row] = lambda table, row: row,
+) -> list[str]:
+    """A `let` for each table, in which it holds its rows of these events and no others.
+
+    `types` are the columns that the tables have, `dressed` gives a row of a table what fills them.
+    """
     rows: dict[str, list[Row]] = {}
     for event in events:
         for table, row in untimed(event):
-            placed = {**_when(event), **row}
+            placed = {**_when(event), **dressed(table, row)}
             held = rows.setdefault(table, [])
             if held and {**held[-1], "_Copies": None} == {**placed, "_Copies": None}:
                 held[-1]["_Copies"].append(0)
             else:
                 held.append({**placed, "_Copies": [0]})
-    return [_table(table, rows.get(table, [])) for table in tables]
+    return [_table(table, types[table], rows.get(table, [])) for table in tables]
 
 
-def _table(name: str, rows: Iterable[Row]) -> str:
-    types = {**_OWN, **TYPES[name]}
+def _table(name: str, columns: Mapping[str, str], rows: Iterable[Row]) -> str:
+    types = {**_OWN, **columns}
     heading = ", ".join(f"{column}: {kind}" for column, kind in types.items())
     cells = ",\n".join(", ".join(_literal(row.get(column), kind) for column, kind in types.items()) for row in rows)
     # An empty datatable is not taken by every engine, so one without rows is a row that is filtered out.

@@ -33,7 +33,7 @@ Progress = Callable[[str, str, float], None]
 class Task:
     """One tenant to assess. `environment` is what points its credential and clients at their cloud; `observed` are files of
     `aoai probe`; `run_id` is the run's, where it was given out before; `seconds` is how long all of it may take, 0 for ever;
-    `url` is where the run goes in the end, where that is no folder.
+    `url` is where the run goes in the end, where that is no folder; `pdf` asks for the page as PDF too.
     """
 
     parameters: Parameters
@@ -45,6 +45,7 @@ class Task:
     run_id: str = ""
     seconds: float = 0
     url: str = ""
+    pdf: bool = False
 
 
 @contextlib.contextmanager
@@ -183,23 +184,48 @@ def _report(
     task: Task, folder: RunFolder, run: Run, evidence: Evidence, problems: list[str], progress: Progress
 ) -> Outcome:
     """Write every other file of the run, and seal it."""
-    from aoai_lib.report import findings, ocsf, page, workbook
+    from aoai_lib.bundle import previous
+    from aoai_lib.report import acceptances, changes, findings, ocsf, page, workbook
 
     progress(task.parameters.tenant, "writing the report", 0.92)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     document = findings.document(run, now)
     folder.write_json("findings.json", document)
-    findings.write_csv(document, folder.path / "findings.csv")
-    workbook.write(run, document, folder.path / "findings.xlsx")
-    folder.write_json("findings.ocsf.json", ocsf.events(document, run))
-    page.write(run, document, evidence.exchanges, folder.path / "report.html")
     folder.write_json("run.json", _about(task, run, document, problems, now))
+    changed = previous.changes(folder.path)
+    folder.write_json("changes.json", changed)
+    findings.write_csv(document, folder.path / "findings.csv")
+    workbook.write(run, document, folder.path / "findings.xlsx", changed)
+    folder.write_json("findings.ocsf.json", ocsf.events(document, run))
+    page.write(run, document, evidence.exchanges, folder.path / "report.html", changed)
+    problems += _printed(task, folder)
     seal.seal(folder.path)
     progress(task.parameters.tenant, "done", 1.0)
     failed = failed_severities(document)
     strangers = tuple(path for path in task.observed if path not in _merged(task, evidence))
-    counts = document["counts"]
-    return Outcome(task.parameters.tenant, folder.path, counts, failed, tuple(problems), strangers=strangers)
+    told = (changes.sentence(changed), *changes.cautions(changed), acceptances.tally(run), *acceptances.reminders(run))
+    return Outcome(
+        task.parameters.tenant,
+        folder.path,
+        document["counts"],
+        failed,
+        tuple(problems),
+        strangers=strangers,
+        told=tuple(filter(None, told)),
+    )
+
+
+def _printed(task: Task, folder: RunFolder) -> list[str]:
+    """The page as PDF where that was asked for; a sentence where that did not come about."""
+    if not task.pdf:
+        return []
+    from aoai_lib.report import pdf
+
+    try:
+        pdf.write(folder.path / "report.html", folder.path / "report.pdf")
+    except PlaybookError as problem:
+        return [str(problem)]
+    return []
 
 
 def _merged(task: Task, evidence: Evidence) -> set[Path]:

@@ -55,12 +55,13 @@ def begin(place: Place, tasks: Sequence[Task], resume: bool, now: datetime) -> B
 
 
 def digest_of(task: Task) -> str:
-    """What was asked of a tenant: parameters, notebooks, and the content of the files that go in. SHA-256 in hexadecimal."""
+    """What was asked of a tenant: parameters, notebooks, the content of the files that go in, and whether a PDF. SHA-256 in hexadecimal."""
     asked = {
         "parameters": task.parameters.model_dump(mode="json"),
         "chapters": [chapter.name for chapter in task.chapters],
         "replay": digest(task.replay) if task.replay else "",
         "observed": sorted(digest(path) for path in task.observed),
+        "pdf": task.pdf,
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 

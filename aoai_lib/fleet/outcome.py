@@ -16,7 +16,8 @@ class Outcome:
     """What became of a tenant. `problems` are sentences; `refused` says that the input was at fault and nothing is kept.
 
     `folder` is the finished run, `url` the same where it was uploaded. `strangers` are files of observations in which no name is
-    one of this tenant's. `earlier` says that the run was finished before, and was not assessed again.
+    one of this tenant's. `told` are sentences on what changed since the previous run and on accepted risks. `earlier` says that the
+    run was finished before, and was not assessed again.
     """
 
     tenant: str
@@ -26,6 +27,7 @@ class Outcome:
     problems: tuple[str, ...] = ()
     refused: bool = False
     strangers: tuple[Path, ...] = ()
+    told: tuple[str, ...] = ()
     url: str = ""
     earlier: bool = False
 
@@ -33,6 +35,11 @@ class Outcome:
     def finished(self) -> bool:
         """Whether there is a whole, sealed run where runs were to go."""
         return bool(self.folder or self.url)
+
+    @property
+    def run(self) -> str:
+        """The finished run as a name in the place where runs go: `<tenant>/<run id>`."""
+        return f"{self.tenant}/{self.folder.name if self.folder else self.url.rpartition('/')[2]}"
 
     def as_json(self) -> str:
         """One line, which `from_json` reads back."""
@@ -45,6 +52,7 @@ class Outcome:
                 "problems": self.problems,
                 "refused": self.refused,
                 "strangers": [str(path) for path in self.strangers],
+                "told": self.told,
                 "earlier": self.earlier,
             }
         )
@@ -61,6 +69,7 @@ class Outcome:
             tuple(found["problems"]),
             found["refused"],
             tuple(Path(path) for path in found["strangers"]),
+            tuple(found["told"]),
             earlier=found["earlier"],
         )
 

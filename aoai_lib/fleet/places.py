@@ -9,8 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
 
-from aoai_lib.bundle import signing
+from aoai_lib.bundle import signing, timestamp
 from aoai_lib.bundle.signing import UnsignedError
+from aoai_lib.bundle.timestamp import UnstampedError
 from aoai_lib.fleet.claims import abandon
 from aoai_lib.fleet.outcome import Outcome
 from aoai_lib.folder import check_writable
@@ -48,6 +49,9 @@ class Place(Protocol):
 
     def sign(self, folder: str, key: Path) -> None:
         """Sign a sealed run, unless it is signed. Raises `UnsignedError`."""
+
+    def stamp(self, folder: str, authority: str) -> None:
+        """Have a sealed run stamped, unless it is stamped. Raises `UnstampedError`."""
 
     def folder(self, name: str) -> Path | None:
         """Where that is on this machine, if it is."""
@@ -133,6 +137,11 @@ class Folder:
         if not (self.path / folder / signing.SIGNATURE).is_file():
             signing.sign(self.path / folder, key)
 
+    def stamp(self, folder: str, authority: str) -> None:
+        """See `Place`."""
+        if not (self.path / folder / timestamp.STAMP).is_file():
+            timestamp.stamp(self.path / folder, authority)
+
     def folder(self, name: str) -> Path | None:
         """See `Place`."""
         return self.path / name
@@ -150,9 +159,19 @@ def signed(place: Place, outcome: Outcome, key: Path | None) -> Outcome:
     """The outcome, its run signed where a key is given: by the process that a person started, so that no key goes elsewhere."""
     if key is None or not outcome.finished:
         return outcome
-    run_id = outcome.folder.name if outcome.folder else outcome.url.rpartition("/")[2]
     try:
-        place.sign(f"{outcome.tenant}/{run_id}", key)
+        place.sign(outcome.run, key)
     except UnsignedError as problem:
+        return replace(outcome, problems=(*outcome.problems, str(problem)))
+    return outcome
+
+
+def stamped(place: Place, outcome: Outcome, authority: str) -> Outcome:
+    """The outcome, its run stamped where an authority is named: by the process that a person started, which was let through to it."""
+    if not authority or not outcome.finished:
+        return outcome
+    try:
+        place.stamp(outcome.run, authority)
+    except UnstampedError as problem:
         return replace(outcome, problems=(*outcome.problems, str(problem)))
     return outcome

@@ -44,12 +44,13 @@ Document = dict[str, Any]
 def document(run: Run, generated_at: str) -> Document:
     """`findings.json`: `schema`, `run_id`, `tenant`, `generated_at`, `catalogue_version`, `counts`, `findings`.
 
-    `counts` holds `by_status`, `by_phase` (phase, then status) and `failed_by_severity`; every key is always there.
+    `counts` holds `by_status`, `by_phase` (phase, then status), `failed_by_severity` and `failed_by_waiver` (how many of the
+    failed are accepted, `active`, and of how many the acceptance has `expired`); every key is always there.
     A waiver's `state` is judged on the day of the snapshot, so the same evidence gives the same document. An observed value
     that the service did not send is null and says `absent`.
     """
     declared = {control.id: control for control in run.controls}
-    entries = [_entry(finding, declared[finding.control], run) for finding in run.findings]
+    entries = [entry(finding, declared[finding.control], run) for finding in run.findings]
     return {
         "schema": SCHEMA,
         "run_id": run.run_id,
@@ -62,19 +63,23 @@ def document(run: Run, generated_at: str) -> Document:
 
 
 def count(entries: Iterable[Mapping[str, Json]]) -> dict[str, Any]:
-    """How many findings there are: by status, by phase and status, and the failed ones by severity."""
+    """How many findings there are: by status, by phase and status, and the failed ones by severity and by waiver."""
     by_status = {status.value: 0 for status in Status}
     by_phase = {phase.value: dict(by_status) for phase in Phase}
     failed = {severity.value: 0 for severity in Severity}
+    waived = {"active": 0, "expired": 0}
     for entry in entries:
         by_status[entry["status"]] += 1
         by_phase[entry["phase"]][entry["status"]] += 1
         if entry["status"] == Status.FAIL:
             failed[entry["severity"]] += 1
-    return {"by_status": by_status, "by_phase": by_phase, "failed_by_severity": failed}
+            if entry["waiver"]:
+                waived[entry["waiver"]["state"]] += 1
+    return {"by_status": by_status, "by_phase": by_phase, "failed_by_severity": failed, "failed_by_waiver": waived}
 
 
-def _entry(finding: Finding, control: Control, run: Run) -> dict[str, Json]:
+def entry(finding: Finding, control: Control, run: Run) -> dict[str, Json]:
+    """A finding as `findings.json` holds it."""
     return {
         "control": finding.control,
         "title": control.title,
@@ -106,7 +111,7 @@ def _observed(observation: Observation) -> dict[str, Json]:
 
 def waiver_of(finding: Finding, waivers: Sequence[Waiver], today: date) -> dict[str, Json] | None:
     """The waiver that is about a finding, with its state on a day; the one that holds longest where there are several."""
-    found = [each for each in waivers if each.control == finding.control and _about(each.subject, finding.subject)]
+    found = [each for each in waivers if is_about(each, finding)]
     if not found:
         return None
     best = max(found, key=lambda each: each.expires)
@@ -124,9 +129,11 @@ def state(waiver: Waiver, today: date) -> str:
     return "active" if waiver.expires >= today else "expired"
 
 
-def _about(pattern: str, subject: Subject) -> bool:
-    wanted, whole = pattern.lower(), arm_id(subject).lower()
-    return fnmatchcase(whole, wanted) or fnmatchcase(whole.rpartition("/")[2], wanted)
+def is_about(waiver: Waiver, finding: Finding) -> bool:
+    """Whether a waiver names the finding's control and, by ARM id or by name, its subject."""
+    wanted, whole = waiver.subject.lower(), arm_id(finding.subject).lower()
+    named = fnmatchcase(whole, wanted) or fnmatchcase(whole.rpartition("/")[2], wanted)
+    return named and waiver.control == finding.control
 
 
 def evidence_of(entry: Mapping[str, Json]) -> list[str]:

@@ -46,12 +46,13 @@ class Fleet:
                 each["run_id"] or "this notebook",
                 *(each["counts"]["by_status"][status.value] for status in Status),
                 *(each["counts"]["failed_by_severity"][severity.value] for severity in _GRAVE),
+                each["counts"].get("failed_by_waiver", {}).get("active", 0),
             )
             for each in self.documents
         ]
-        rows += [(tenant, "no finished run", *[None] * (len(Status) + len(_GRAVE))) for tenant in self.unfinished]
+        rows += [(tenant, "no finished run", *[None] * (len(Status) + len(_GRAVE) + 1)) for tenant in self.unfinished]
         statuses = (words(status) for status in Status)
-        columns = ("tenant", "run", *statuses, *(f"{severity.value} failed" for severity in _GRAVE))
+        columns = ("tenant", "run", *statuses, *(f"{severity.value} failed" for severity in _GRAVE), "failed, accepted")
         return Table("Tenants", columns, rows)
 
     def heat_map(self) -> Figure:

@@ -14,7 +14,7 @@ from aoai_lib.controls import Control
 from aoai_lib.evidence.store import Exchange
 from aoai_lib.frameworks import FRAMEWORKS
 from aoai_lib.model import ABSENT, Json, Phase, Status
-from aoai_lib.report import checklist, figures, happenings, tables
+from aoai_lib.report import acceptances, changes, checklist, crosswalk, figures, happenings, tables
 from aoai_lib.report.figure import Figure
 from aoai_lib.report.findings import Document
 from aoai_lib.report.rendering import render
@@ -84,34 +84,48 @@ class Chapter:
     figures: Sequence[Figure]
 
 
-def write(run: Run, document: Document, exchanges: Sequence[Exchange], path: Path) -> None:
+def write(
+    run: Run, document: Document, exchanges: Sequence[Exchange], path: Path, changed: Document | None = None
+) -> None:
     """Write the page. The same arguments give the same bytes."""
-    path.write_text(compose(run, document, exchanges), encoding="utf-8", newline="\n")
+    path.write_text(compose(run, document, exchanges, changed), encoding="utf-8", newline="\n")
 
 
-def compose(run: Run, document: Document, exchanges: Sequence[Exchange]) -> str:
-    """The page as text."""
+def compose(run: Run, document: Document, exchanges: Sequence[Exchange], changed: Document | None = None) -> str:
+    """The page as text. `changed` is `changes.json`; without it the run is compared with none."""
+    changed = changed or changes.without_earlier(document["run_id"], document["tenant"])
     listed = exchanges[:REQUESTS_AT_MOST]
     chapters = _chapters(run, document, {each.id for each in listed})
     values: dict[str, Any] = {
         "document": document,
         "snapshot": run.snapshot,
         "counts": document["counts"]["by_status"],
+        "waived": document["counts"]["failed_by_waiver"],
         "severities": {name: n for name, n in document["counts"]["failed_by_severity"].items() if n},
         "total": len(document["findings"]),
         "statuses": list(Status),
         "overview": figures.by_phase(run),
-        "worst": tables.worst(run, 7),
+        "worst": tables.worst(run, 5),
         "chapters": chapters,
         "scope": tables.scope(run),
         "accounts": tables.by_account(run),
         "properties": tables.accounts(run),
         "requirements": tables.requirements(run),
-        "waivers": tables.waivers(run),
+        "waivers": acceptances.waivers(run),
+        "accepted": acceptances.tally(run),
+        "reminders": acceptances.reminders(run),
+        "since": changes.sentence(changed),
+        "cautions": changes.cautions(changed),
+        "moved": changes.moved(changed),
+        "still_open": changes.still_open(changed),
+        "changed_properties": changes.properties(changed, with_ids=False),
+        "compared": changed["previous"] is not None,
         "checklist": checklist.checklist(run),
         "open": tables.not_assessed(run),
         "unread": tables.not_read(run),
-        "frameworks": _by_framework(tables.frameworks(run).rows),
+        "frameworks": _by_framework(crosswalk.frameworks(run).rows),
+        "provenance": {framework.name: framework.provenance for framework in FRAMEWORKS.values()},
+        "baselines": crosswalk.baselines(run),
         "requests": [_request(each) for each in listed],
         "more_requests": len(exchanges) - len(listed),
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aoai_lib.model import Severity, Status
-from aoai_lib.report.text import fitted, shown, subject_name, visible, words
+from aoai_lib.report.text import brief, fitted, shown, subject_name, visible, words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,7 +33,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_final,
     )
-    made.filters |= {"cut": visible, "fit": fitted, "shown": shown, "words": words, "name": subject_name}
+    made.filters |= {
+        "brief": brief,
+        "cut": visible,
+        "fit": fitted,
+        "shown": shown,
+        "words": words,
+        "name": subject_name,
+    }
     made.tests |= {
         "verdict": lambda value: isinstance(value, Status),
         "severity": lambda value: isinstance(value, Severity),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from aoai_lib.frameworks import FRAMEWORKS, by_framework
 from aoai_lib.model import Finding, Json, Kind, Phase, Reading, Severity, State, Status
-from aoai_lib.report.findings import arm_id, state, waiver_of
+from aoai_lib.report.acceptances import accepted
+from aoai_lib.report.findings import arm_id
 from aoai_lib.report.table import Cell, Table
 from aoai_lib.report.text import MOST_CHARACTERS, shown, subject_name, visible, words
 
@@ -138,17 +137,6 @@ def requirements(run: Run) -> Table:
     return Table("Requirements", ("requirement", "value", "decides"), rows)
 
 
-def waivers(run: Run) -> Table:
-    """The accepted risks that the parameters name, each with its state on the day of the snapshot."""
-    today = date.fromisoformat(run.snapshot.as_of[:10])
-    rows = [
-        (each.control, each.subject, each.reason, each.owner, each.ticket, each.expires.isoformat(), state(each, today))
-        for each in run.parameters.waivers
-    ]
-    columns = ("control", "subject", "reason", "owner", "ticket", "until", "state")
-    return Table("Accepted risks", columns, rows, "No risk is accepted.")
-
-
 def verdicts(run: Run, controls: Sequence[str]) -> Table:
     """The findings of some controls with what was observed. An id that is not in the catalogue is shown as such.
 
@@ -159,7 +147,8 @@ def verdicts(run: Run, controls: Sequence[str]) -> Table:
     for control in controls:
         found = [finding for finding in run.findings if finding.control == control]
         for each in found:
-            key = (subject_name(arm_id(each.subject)), each.status, each.reason, observed(run, each))
+            why = f"{each.reason} {accepted(run, each)}".rstrip()
+            key = (subject_name(arm_id(each.subject)), each.status, why, observed(run, each))
             groups.setdefault(key, []).append(control)
         if not found:
             why = "No subject of this kind was found." if control in titles else "Not part of this version."
@@ -205,7 +194,7 @@ def results(run: Run) -> Table:
 def failures(run: Run) -> Table:
     """Every failed finding, worst first, with its waiver where there is one."""
     rows = [
-        (control.severity, control.id, subject_name(arm_id(finding.subject)), finding.reason, _waiver(run, finding))
+        (control.severity, control.id, subject_name(arm_id(finding.subject)), finding.reason, accepted(run, finding))
         for finding, control in _failed(run)
     ]
     columns = ("severity", "control", "subject", "why", "waiver")
@@ -217,18 +206,18 @@ def worst(run: Run, limit: int) -> list[tuple[Severity, str, str, str]]:
     groups: dict[tuple[Severity, str, str], list[Finding]] = {}
     for finding, control in _failed(run):
         groups.setdefault((control.severity, control.id, finding.reason), []).append(finding)
-    return [(*key, _subjects(found)) for key, found in list(groups.items())[:limit]]
+    return [(*key, _subjects(found) + _of_these_accepted(run, found)) for key, found in list(groups.items())[:limit]]
+
+
+def _of_these_accepted(run: Run, found: Sequence[Finding]) -> str:
+    count = sum(accepted(run, each).startswith("Accepted until") for each in found)
+    return f" ({count} accepted)" if count else ""
 
 
 def _failed(run: Run) -> list[tuple[Finding, Control]]:
     controls = declared(run)
     found = [(each, controls[each.control]) for each in run.findings if each.status is Status.FAIL]
     return sorted(found, key=lambda pair: WORST_FIRST[pair[1].severity])
-
-
-def _waiver(run: Run, finding: Finding) -> str:
-    found = waiver_of(finding, run.parameters.waivers, date.fromisoformat(run.snapshot.as_of[:10]))
-    return f"{found['state']} until {found['expires']}: {found['reason']} ({found['owner']})" if found else ""
 
 
 def not_assessed(run: Run) -> Table:
@@ -286,34 +275,6 @@ def by_account(run: Run) -> Table:
         rows.append((subject_name(account), *counts, f"{gravest.id} {gravest.title}" if gravest else ""))
     columns = ("account", *(words(status) for status in Status), "worst failed control")
     return Table("Verdicts by account", columns, rows, "No account could be listed.")
-
-
-def frameworks(run: Run) -> Table:
-    """Which clauses of which frameworks the controls speak to, and how those came out."""
-    statuses: dict[str, list[Status]] = {}
-    for finding in run.findings:
-        statuses.setdefault(finding.control, []).append(finding.status)
-    clauses: dict[tuple[str, str], list[str]] = {}
-    for control in run.controls:
-        for key, ids in by_framework(control.maps).items():
-            for clause in ids:
-                clauses.setdefault((key, clause), []).append(control.id)
-    rows = []
-    for key, framework in FRAMEWORKS.items():
-        for clause, title in framework.clauses.items():
-            ids = clauses.get((key, clause), [])
-            if ids:
-                rows.append(
-                    (
-                        framework.name,
-                        clause,
-                        title,
-                        ", ".join(ids),
-                        worst_of(s for i in ids for s in statuses.get(i, [])),
-                    )
-                )
-    columns = ("framework", "clause", "title", "controls", "worst verdict")
-    return Table("Frameworks", columns, rows, "No control of this phase maps to a framework.")
 
 
 _WORST: Final = (Status.FAIL, Status.NOT_ASSESSED, Status.PASS, Status.NOT_APPLICABLE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from typing import Final
 
@@ -42,6 +43,14 @@ def inert(text: str) -> str:
     OWASP, "CSV Injection": `=`, `+`, `-`, `@`, tab and carriage return at the start of a cell.
     """
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def brief(text: str) -> str:
+    """A sentence with each request shortened to the end of its path, for where the whole of it stands elsewhere."""
+    return _REQUEST.sub(r"\1 …/\2", text)
+
+
+_REQUEST: Final = re.compile(r"\b(GET|POST) /\S+/([^/\s]+)")
 
 
 def words(name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aoai_lib.model import Severity, Status
-from aoai_lib.report import guardrails, matrices, tables
+from aoai_lib.report import acceptances, changes, crosswalk, guardrails, matrices, tables
 from aoai_lib.report.findings import COLUMNS, Document, evidence_of, flat
 from aoai_lib.report.table import Cell, Table
 from aoai_lib.report.text import visible, words
@@ -25,24 +25,35 @@ _WIDEST: Final = 70
 _FILLS: Final = {"fail": "#F4D3CC", "pass": "#DCE9DC", "not assessed": "#F3E9C6", "not applicable": "#ECECEC"}
 
 
-def write(run: Run, document: Document, path: Path) -> None:
-    """Write the workbook: summary, findings, access, guardrails, and which requests each finding rests on."""
+def write(run: Run, document: Document, path: Path, changed: Document | None = None) -> None:
+    """Write the workbook: summary, findings, what changed, accepted risks, access, guardrails, frameworks, and which requests
+    each finding rests on. `changed` is `changes.json`; without it the run is compared with none.
+    """
     from xlsxwriter import Workbook
 
+    changed = changed or changes.without_earlier(document["run_id"], document["tenant"])
     moment = datetime.fromisoformat(document["generated_at"]).replace(tzinfo=None)
     with Workbook(path, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}) as book:
         book.set_properties({"title": f"Azure OpenAI assessment of {document['tenant']}", "created": moment})
         sheets = _Sheets(book)
-        sheets.add("Summary", _summary(run, document))
+        sheets.add("Summary", _summary(run, document, changed))
         sheets.add("Findings", [_findings(document)])
+        sheets.add("Changes", [changes.findings(changed)])
+        sheets.add("Changed properties", [changes.properties(changed)])
+        sheets.add("Accepted risks", [acceptances.waivers(run)])
         sheets.add("Access", [matrices.access_table(run)])
         sheets.add("Guardrails", [guardrails.guardrail_table(run)])
+        sheets.add("Frameworks", [crosswalk.frameworks(run)])
+        sheets.add("Baselines", [crosswalk.baselines(run)])
         sheets.add("Evidence", [_evidence(document)])
 
 
-def _summary(run: Run, document: Document) -> list[Table]:
+def _summary(run: Run, document: Document, changed: Document) -> list[Table]:
     about = [("run", document["run_id"]), ("generated", document["generated_at"])]
     about += [("catalogue", document["catalogue_version"])]
+    about += [("compared with", changes.sentence(changed)), *(("mind", each) for each in changes.cautions(changed))]
+    about += [("accepted risks", acceptances.tally(run) or "No failure is an accepted risk.")]
+    about += [("mind", each) for each in acceptances.reminders(run)]
     scope = tables.scope(run)
     return [
         Table(scope.caption, ("", "value"), [*scope.rows, *about]),

@@ -86,6 +86,7 @@ MODELS = {
 }
 
 NO_MODEL = {
+    "Microsoft.AlertsManagement/alerts": "no SDK of the playbook reads fired alerts",
     "Microsoft.Resources/subscriptions/resourceGroups": "no pinned package has resource groups",
     "Microsoft.Resources/subscriptions/resources": "no pinned package has the generic list",
     "Microsoft.Resources/subscriptions/resourceGroups/resources": "no pinned package has the generic list",

@@ -2,6 +2,7 @@
 
 from aoai_lib.lab.providers import (
     accounts,
+    alerts,
     authorization,
     connections,
     deployments,
@@ -22,6 +23,7 @@ from aoai_lib.lab.providers import (
 
 __all__ = [
     "accounts",
+    "alerts",
     "authorization",
     "connections",
     "deployments",
