@@ -67,9 +67,10 @@ az: $(VENV)/.ready $(AZ_VENV)/.ready
 bench: $(VENV)/.ready
 	@$(RUN) tests.bench
 
-# A hardening killed after its first, fourth and ninth write; `make test` takes the fourth.
+# A hardening killed after its first, fourth and ninth write, a batch of tenants at each of its stages, by SIGKILL and by Ctrl-C;
+# `make test` takes one of each.
 kills: $(VENV)/.ready
-	@AOAI_KILLS=all $(RUN) pytest tests/test_harden_command.py
+	@AOAI_KILLS=all $(RUN) pytest tests/test_harden_command.py tests/test_fleet.py
 
 # Microsoft's own KQL parser and binder over every detection: node, and one package from npm.
 kql: $(VENV)/.ready

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -17,9 +17,12 @@ from aoai_lib.cli_bundle import diff, explain, verify
 from aoai_lib.cli_detections import detections
 from aoai_lib.cli_harden import harden
 from aoai_lib.cli_probe import probe
-from aoai_lib.command import BAD_INPUT, DONE, FAILED_ON, INCOMPLETE, in_words
-from aoai_lib.model import InputError, Severity
+from aoai_lib.command import BAD_INPUT, DONE, FAILED_ON, INCOMPLETE, in_words, terminated_as_interrupted
+from aoai_lib.model import InputError, PlaybookError, Severity
 from aoai_lib.parameters import Parameters, load
+
+if TYPE_CHECKING:
+    from aoai_lib.fleet import Batch, Outcome, Place
 
 PARAMETERS: Final = Path(__file__).resolve().parent.parent / "parameters"
 LAB_TENANTS: Final = ("hardened", "exposed", "mixed")
@@ -53,6 +56,20 @@ main.add_command(detections)
     type=click.IntRange(1, 64),
     help="Tenants assessed at once.",
 )
+@click.option(
+    "--time-limit",
+    default=120.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    metavar="MINUTES",
+    help="How long one tenant may take.",
+)
+@click.option(
+    "--scheduler",
+    metavar="tcp://…",
+    help="Assess on the workers of this Dask cluster instead of here; --jobs then says nothing.",
+)
+@click.option("--resume", is_flag=True, help="Go on with a batch: what it finished is not assessed again.")
 @click.option("--replay", type=click.Path(path_type=Path), help="Answer from a requests.jsonl instead of Azure.")
 @click.option(
     "--with", "observed", multiple=True, type=click.Path(path_type=Path), help="Merge what `aoai probe` saw elsewhere."
@@ -81,6 +98,9 @@ def assess(
     out: Path,
     phase: str,
     jobs: int,
+    time_limit: float,
+    scheduler: str | None,
+    resume: bool,
     replay: Path | None,
     observed: tuple[Path, ...],
     fail_on: str | None,
@@ -90,8 +110,8 @@ def assess(
 ) -> int:
     """Assess tenants, one parameters file each; without a file, the three tenants of the lab."""
     from aoai_lib import fleet
-    from aoai_lib.folder import check_writable
 
+    place = fleet.Folder(out)
     chapters = fleet.chapters_of([number.strip() for number in phase.split(",") if number.strip()])
     tenants = _tenants(files, replay)
     if replay:
@@ -99,11 +119,12 @@ def assess(
 
         Recording.load(replay)
     fleet.check_observations(observed)
-    check_writable(out)
+    place.check()
     if key:
         from aoai_lib.bundle.signing import check_key
 
         check_key(key)
+    fleet.check_labels([each.tenant for each in tenants], os.environ)
     if authority:
         from aoai_lib.bundle.timestamp import check_authority
 
@@ -113,27 +134,60 @@ def assess(
 
         browser()
     surroundings = fleet.lab_environment(tenants) if not replay else {}
+    debug = {fleet.DEBUG_VARIABLE: "1"} if click.get_current_context().find_root().params.get("debug") else {}
     tasks = [
         fleet.Task(
-            each, out.absolute(), chapters, surroundings.get(each.tenant, {}), replay, observed, key, authority, pdf
+            each,
+            out.absolute(),
+            chapters,
+            surroundings.get(each.tenant, {}) | debug,
+            replay.absolute() if replay else None,
+            tuple(path.absolute() for path in observed),
+            seconds=60 * time_limit,
+            pdf=pdf,
         )
         for each in tenants
     ]
-    context = get_context("spawn")
-    with terminal.Progress([each.tenant for each in tenants]) as progress, context.Manager() as manager:
-        relay = terminal.Relay(manager.Queue())
-        with (
-            progress.following(relay),
-            ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as executor,
-        ):
-            outcomes = list(fleet.assess_all(tasks, executor, relay))
-    finished = [task.parameters for task, outcome in zip(tasks, outcomes, strict=True) if outcome.folder]
+    with place:
+        batch = fleet.begin(place, tasks, resume, datetime.now(UTC))
+        found = _carried_out(place, batch, scheduler, min(jobs, len(tasks)), authority)
+        outcomes = [fleet.signed(place, found[each.tenant], key) for each in tenants]
+    finished = [each for each in tenants if found[each.tenant].finished]
+    if not finished:
+        place.remove(batch.journal)
     terminal.show_outcomes(outcomes)
-    if len(tenants) > 1 and finished:
-        terminal.show_overview(fleet.write_overview(out.absolute(), finished[0]))
-    strangers = [path for path in observed if all(path in each.strangers for each in outcomes if each.folder)]
+    if len(tenants) > 1:
+        terminal.show_summary(outcomes)
+        if finished:
+            terminal.show_overview(fleet.write_overview(out.absolute(), finished[0]))
+    strangers = [
+        path for path in observed if all(path.absolute() in each.strangers for each in outcomes if each.folder)
+    ]
     terminal.show_strangers(strangers)
     return INCOMPLETE if strangers and finished else _exit_code(outcomes, fail_on)
+
+
+def _carried_out(place: Place, batch: Batch, scheduler: str | None, jobs: int, authority: str) -> dict[str, Outcome]:
+    """What became of every tenant of a batch, by its label. Raises `PlaybookError` where it was interrupted."""
+    from aoai_lib import fleet
+
+    found = {tenant: fleet.stamped(place, each, authority) for tenant, each in batch.finished.items()}
+    try:
+        with (
+            terminated_as_interrupted(),
+            terminal.Progress([each.parameters.tenant for each in batch.tasks], len(found)) as progress,
+            fleet.cluster(scheduler, progress) if scheduler else fleet.local(jobs, progress) as (executor, line),
+        ):
+            for outcome in fleet.assess_all(batch.tasks, executor, line):
+                found[outcome.tenant] = fleet.stamped(place, outcome, authority)
+                progress.ended(outcome)
+    except KeyboardInterrupt:
+        whole = sum(each.finished for each in found.values())
+        raise PlaybookError(
+            f"Interrupted: {whole} of {len(batch.tasks) + len(batch.finished)} tenants are finished and whole. "
+            "The same command with --resume assesses the rest."
+        ) from None
+    return found
 
 
 def _tenants(files: tuple[Path, ...], replay: Path | None) -> list[Parameters]:
@@ -149,8 +203,8 @@ def _tenants(files: tuple[Path, ...], replay: Path | None) -> list[Parameters]:
     return tenants
 
 
-def _exit_code(outcomes: list[Any], fail_on: str | None) -> int:
-    if any(outcome.refused for outcome in outcomes) and not any(outcome.folder for outcome in outcomes):
+def _exit_code(outcomes: Sequence[Outcome], fail_on: str | None) -> int:
+    if any(outcome.refused for outcome in outcomes) and not any(outcome.finished for outcome in outcomes):
         return BAD_INPUT
     if any(outcome.problems for outcome in outcomes):
         return INCOMPLETE

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Final, ParamSpec
 
@@ -46,3 +49,16 @@ def in_words(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
         sys.exit(code)
 
     return run
+
+
+@contextlib.contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """For the length of a block, what ends a container (SIGTERM) is what Ctrl-C is: a `KeyboardInterrupt`, so that all is tidied."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

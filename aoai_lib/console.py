@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 LONGEST_LINE: Final = 4000
 """Characters of a line that a terminal is shown."""
-_END: Final = None
+_DONE: Final = "done"
 _ENDED: Final = frozenset({"done", "already", "stopped", "changed", "failed", "unconfirmed", "final"})
 """What may have become of a step: `aoai_lib.harden.application.Became`."""
 STATUS_STYLE: Final = {"pass": "green", "fail": "bold red", "not_applicable": "dim", "not_assessed": "yellow"}
@@ -48,21 +47,14 @@ def literal(text: str) -> str:
     return escape(visible(text, LONGEST_LINE))
 
 
-class Relay:
-    """Carries progress from the worker processes: `relay(tenant, what, share)`."""
-
-    def __init__(self, queue: Any) -> None:
-        self.queue = queue
-
-    def __call__(self, tenant: str, what: str, share: float) -> None:
-        """Send it."""
-        self.queue.put((tenant, what, share))
+_MOST_BARS: Final = 12
+"""Tenants with a bar each; of more, only those at work have one."""
 
 
 class Progress:
-    """A bar for each tenant and one for all; one line for each step where the output is no terminal."""
+    """A bar for each tenant and one for all; one line for each step where the output is no terminal. Safe for threads."""
 
-    def __init__(self, tenants: Sequence[str]) -> None:
+    def __init__(self, tenants: Sequence[str], finished: int = 0) -> None:
         self._console = Console(stderr=True, highlight=False, emoji=False)
         self._bars = Bars(
             TextColumn("{task.fields[tenant]:<18}"),
@@ -76,13 +68,20 @@ class Progress:
         self._tasks: dict[str, TaskID] = {}
         self._said: dict[str, str] = {}
         self._tenants = tenants
+        self._finished, self._all = finished, finished + len(tenants)
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         self._bars.start()
-        if len(self._tenants) > 1:
-            self._tasks[""] = self._bars.add_task("tenants done", total=len(self._tenants), tenant="all")
+        if self._all > 1:
+            self._tasks[""] = self._bars.add_task(
+                "tenants done", total=self._all, completed=self._finished, tenant="all"
+            )
         for tenant in self._tenants:
-            self._tasks[tenant] = self._bars.add_task("waiting", total=1.0, tenant=literal(tenant))
+            shown = len(self._tenants) <= _MOST_BARS
+            self._tasks[tenant] = self._bars.add_task(
+                "waiting", start=False, total=1.0, tenant=literal(tenant), visible=shown
+            )
         return self
 
     def __exit__(
@@ -90,29 +89,34 @@ class Progress:
     ) -> None:
         self._bars.stop()
 
-    @contextmanager
-    def following(self, relay: Relay) -> Iterator[None]:
-        """Show what comes over the relay for the length of a block."""
-        thread = threading.Thread(target=self._follow, args=(relay.queue,), daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            relay.queue.put(_END)
-            thread.join()
-
-    def _follow(self, queue: Any) -> None:
-        while (step := queue.get()) is not _END:
-            self._show(*step)
-
-    def _show(self, tenant: str, what: str, share: float) -> None:
-        self._bars.update(self._tasks[tenant], completed=share, description=literal(what))
-        if share >= 1.0 and "" in self._tasks:
-            self._bars.advance(self._tasks[""])
-        stage = what.split(" ")[0] if what.startswith("reading") else what
-        if self._bars.disable and self._said.get(tenant) != stage:
+    def tell(self, tenant: str, what: str, share: float) -> None:
+        """Show what is being done about a tenant."""
+        with self._lock:
+            if tenant not in self._said:
+                self._bars.start_task(self._tasks[tenant])
+            self._bars.update(self._tasks[tenant], completed=share, description=literal(what), visible=True)
+            stage = what.split(" ")[0] if what.startswith("reading") else what
+            if self._bars.disable and self._said.get(tenant) != stage and stage != _DONE:
+                self._console.print(f"{literal(tenant)}: {literal(stage)}", soft_wrap=True)
             self._said[tenant] = stage
-            self._console.print(f"{literal(tenant)}: {literal(stage)}", soft_wrap=True)
+
+    def say(self, tenant: str, text: str) -> None:
+        """Show a line that was printed while a tenant was assessed."""
+        self._bars.console.print(f"{literal(tenant)}: {literal(text)}", soft_wrap=True)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Show that a tenant has come to its end, whichever."""
+        with self._lock:
+            self._finished += 1
+            what = _DONE if outcome.finished else "not assessed"
+            task = self._tasks[outcome.tenant]
+            self._bars.update(task, description=what, visible=len(self._tenants) <= _MOST_BARS)
+            self._bars.stop_task(task)
+            if "" in self._tasks:
+                self._bars.advance(self._tasks[""])
+            if self._bars.disable:
+                of_all = f" ({self._finished} of {self._all} tenants)" if self._all > 1 else ""
+                self._console.print(f"{literal(outcome.tenant)}: {what}{of_all}", soft_wrap=True)
 
 
 def show_outcomes(outcomes: Sequence[Outcome]) -> None:
@@ -129,14 +133,26 @@ def show_outcomes(outcomes: Sequence[Outcome]) -> None:
     if table.row_count:
         console.print(table)
     for outcome in outcomes:
-        if outcome.folder is not None:
-            console.print(
-                f"{literal(outcome.tenant)}: {literal(_near(outcome.folder / 'report.html'))}", soft_wrap=True
-            )
+        if outcome.finished:
+            page = _near(outcome.folder / "report.html") if outcome.folder else f"{outcome.url}/report.html"
+            earlier = " (finished before)" if outcome.earlier else ""
+            console.print(f"{literal(outcome.tenant)}: {literal(page)}{earlier}", soft_wrap=True)
         for sentence in outcome.told:
             console.print(f"    {literal(sentence)}", soft_wrap=True)
         for problem in outcome.problems:
             console.print(f"[bold red]{literal(outcome.tenant)}:[/] {literal(problem)}", soft_wrap=True)
+
+
+def show_summary(outcomes: Sequence[Outcome]) -> None:
+    """Of many tenants, how many came to which end; and how to go on where some did not."""
+    finished = [each for each in outcomes if each.finished]
+    earlier = sum(each.earlier for each in finished)
+    parts = [f"{len(finished)} of {len(outcomes)} tenants are finished"]
+    parts += [f"{earlier} of them before"] if earlier else []
+    if gaps := sum(bool(each.problems) for each in finished):
+        parts.append(f"{gaps} with problems")
+    mend = ". The rest: the same command with --resume" if len(finished) < len(outcomes) else ""
+    Console(highlight=False).print(f"{', '.join(parts)}{mend}.", soft_wrap=True)
 
 
 def show_strangers(files: Sequence[Path]) -> None:

@@ -174,5 +174,5 @@ def test_a_tenant_that_cannot_sign_in_costs_the_others_nothing(lab: Lab, tmp_pat
     assert done.returncode == 1, done.stderr
     assert "elsewhere: Azure gave no token" in done.stdout
     left = {each.name for each in (tmp_path / "out").iterdir()}
-    assert left == {"hardened", "06_fleet_overview.ipynb", "06_fleet_overview.html"}
+    assert left == {".fleet", "hardened", "06_fleet_overview.ipynb", "06_fleet_overview.html"}
     assert "all tenants: " in done.stdout

@@ -58,7 +58,13 @@ def test_conda_says_why_each_package_is_there() -> None:
 
 @pytest.mark.parametrize(
     ("section", "packages"),
-    [("Runtime", RUNTIME), ("Lab", EXTRAS["lab"]), ("Notebooks", EXTRAS["notebooks"]), ("Development", DEV)],
+    [
+        ("Runtime", RUNTIME),
+        ("Lab", EXTRAS["lab"]),
+        ("Cluster", EXTRAS["dask"]),
+        ("Notebooks", EXTRAS["notebooks"]),
+        ("Development", DEV),
+    ],
 )
 def test_the_documentation_explains_each_dependency(section: str, packages: list[str]) -> None:
     page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")

@@ -13,9 +13,19 @@ def seal(folder: Path) -> Path:
     """Write the digests of all files in a folder, in the form that `sha256sum -c` checks. Appears whole or not at all."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     lines = [f"{digest(folder / name)}  {name}\n" for name in names if name != SUMS]
-    draft = folder.parent / f".{folder.name}.{SUMS}"
+    draft = draft_of(folder)
     draft.write_text("".join(lines), encoding="utf-8", newline="\n")
     return draft.replace(folder / SUMS)
+
+
+def is_sealed(folder: Path) -> bool:
+    """Whether a run was finished: its seal is the last thing written."""
+    return (folder / SUMS).is_file()
+
+
+def draft_of(folder: Path) -> Path:
+    """Where the digests stand until they are whole: beside the folder, which they would else be a file of."""
+    return folder.parent / f".{folder.name}.{SUMS}"
 
 
 def digest(path: Path) -> str:

@@ -1,15 +1,13 @@
-"""Many tenants: each assessed in a worker process, so that what one does to itself stays there.
-
-`assess_tenant` is the whole of one: collect, judge, execute the notebooks, write the reports, seal.
-"""
+"""The whole of one tenant: collect, judge, execute the notebooks, write the reports, seal."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,17 +15,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from aoai_lib import controls
-from aoai_lib.bundle import signing, timestamp
-from aoai_lib.bundle.signing import UnsignedError
-from aoai_lib.bundle.timestamp import UnstampedError
 from aoai_lib.evidence import seal, snapshots
 from aoai_lib.evidence.store import Evidence
+from aoai_lib.fleet.claims import claimed
+from aoai_lib.fleet.outcome import Outcome, failed_severities
 from aoai_lib.folder import RunFolder, new_run_id
+from aoai_lib.kernels import LocalKernelManager, warmed
 from aoai_lib.model import InputError, Json, PlaybookError, State
 from aoai_lib.parameters import Parameters
 from aoai_lib.run import CHAPTERS, EVERYTHING, FLEET, OUT_VARIABLE, RUN_VARIABLE, Chapter, Run, collect
 
-NOTEBOOKS: Final = Path(__file__).resolve().parent.parent / "notebooks"
+NOTEBOOKS: Final = Path(__file__).resolve().parents[2] / "notebooks"
+
+_AT_ONCE: Final = 2
+"""Notebooks of a tenant that are executed at once: each has its kernel, and a core is idle while one waits for the other side."""
 
 Progress = Callable[[str, str, float], None]
 """Called with the tenant, what is being done, and how much of it all is done (0 to 1)."""
@@ -36,8 +37,9 @@ Progress = Callable[[str, str, float], None]
 @dataclass(frozen=True, slots=True)
 class Task:
     """One tenant to assess. `environment` is what points its credential and clients at their cloud; `observed` are files of
-    `aoai probe`; `key` is the SSH key that signs, `authority` the address of who stamps the time, where they are to; `pdf` asks for
-    the page as PDF too."""
+    `aoai probe`; `run_id` is the run's, where it was given out before; `seconds` is how long all of it may take, 0 for ever;
+    `url` is where the run goes in the end, where that is no folder; `pdf` asks for the page as PDF too.
+    """
 
     parameters: Parameters
     out: Path
@@ -45,27 +47,10 @@ class Task:
     environment: Mapping[str, str] = field(default_factory=dict)
     replay: Path | None = None
     observed: tuple[Path, ...] = ()
-    key: Path | None = None
-    authority: str = ""
+    run_id: str = ""
+    seconds: float = 0
+    url: str = ""
     pdf: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a tenant. `problems` are sentences; `refused` says that the input was at fault and nothing is kept.
-
-    `strangers` are files of observations in which no name is one of this tenant's. `told` are sentences on what changed since the
-    previous run and on accepted risks.
-    """
-
-    tenant: str
-    folder: Path | None = None
-    counts: Json = None
-    severities: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    refused: bool = False
-    strangers: tuple[Path, ...] = ()
-    told: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
@@ -101,23 +86,40 @@ def check_observations(paths: Sequence[Path]) -> None:
         evidence_file.read(path, datetime.now(UTC))
 
 
-def assess_all(tasks: Sequence[Task], executor: Executor, progress: Progress) -> Iterator[Outcome]:
-    """Assess every tenant on an executor; outcomes come in the order of the tasks."""
-    yield from executor.map(assess_tenant, tasks, [progress] * len(tasks))
-
-
 def assess_tenant(task: Task, progress: Progress) -> Outcome:
-    """Assess one tenant. Never raises for what a person can mend: it says so in the outcome."""
+    """Assess one tenant. Never raises for what a person can mend: it says so in the outcome.
+
+    A run of that id that is sealed is left as it is; what an interrupted one left behind is begun anew.
+    """
     tenant = task.parameters.tenant
-    folder = RunFolder.create(task.out, tenant, new_run_id(datetime.now(UTC)))
-    with environment({**task.environment, RUN_VARIABLE: str(folder.path)}):
+    path = task.out / tenant / (task.run_id or new_run_id(datetime.now(UTC)))
+    try:
+        with claimed(path) as folder, environment({**task.environment, RUN_VARIABLE: str(folder.path)}):
+            if seal.is_sealed(path):
+                return outcome_of(path)
+            return _assess(task, folder, progress)
+    except PlaybookError as problem:
+        return Outcome(tenant, problems=(str(problem),), refused=isinstance(problem, InputError))
+
+
+def outcome_of(folder: Path) -> Outcome:
+    """What a sealed run says became of its tenant."""
+    document, about = (
+        json.loads((folder / name).read_text(encoding="utf-8")) for name in ("findings.json", "run.json")
+    )
+    severities, problems = failed_severities(document), tuple(about["problems"])
+    return Outcome(document["tenant"], folder, document["counts"], severities, problems, earlier=True)
+
+
+def _assess(task: Task, folder: RunFolder, progress: Progress) -> Outcome:
+    with warmed():
         try:
             run, evidence = _collect(task, folder, progress)
-        except PlaybookError as problem:
+        except PlaybookError:
             folder.discard()
-            return Outcome(tenant, problems=(str(problem),), refused=isinstance(problem, InputError))
+            raise
         problems = _execute(task, folder, progress)
-        return _report(task, folder, run, evidence, problems, progress)
+    return _report(task, folder, run, evidence, problems, progress)
 
 
 def _collect(task: Task, folder: RunFolder, progress: Progress) -> tuple[Run, Evidence]:
@@ -150,12 +152,16 @@ def _stage(what: str) -> str:
 
 
 def _execute(task: Task, folder: RunFolder, progress: Progress) -> list[str]:
-    """Execute the chapters' notebooks through papermill; sentences about those that failed."""
-    problems = []
-    for number, chapter in enumerate(task.chapters):
-        progress(task.parameters.tenant, f"notebook {chapter.name}", 0.4 + 0.5 * number / len(task.chapters))
-        problems += execute_notebook(chapter.name, folder.path, task.parameters)
-    return problems
+    """Execute the chapters' notebooks through papermill, two at once; sentences about those that failed."""
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="notebook") as executor:
+        futures = {
+            executor.submit(execute_notebook, chapter.name, folder.path, task.parameters): chapter.name
+            for chapter in task.chapters
+        }
+        for number, future in enumerate(as_completed(futures), start=1):
+            what = f"notebook {futures[future]}"
+            progress(task.parameters.tenant, what, 0.4 + 0.5 * number / len(futures))
+        return [problem for future in futures for problem in future.result()]
 
 
 def execute_notebook(name: str, folder: Path, parameters: Parameters) -> list[str]:
@@ -163,7 +169,6 @@ def execute_notebook(name: str, folder: Path, parameters: Parameters) -> list[st
     from papermill import execute_notebook as execute
     from papermill.exceptions import PapermillExecutionError
 
-    from aoai_lib.kernels import LocalKernelManager
     from aoai_lib.report import notebook_html
 
     target = folder / f"{name}.ipynb"
@@ -174,7 +179,10 @@ def execute_notebook(name: str, folder: Path, parameters: Parameters) -> list[st
             target,
             parameters=parameters.model_dump(mode="json"),
             progress_bar=False,
-            cwd=folder,
+            # The folder is the kernel's alone: papermill's own `cwd` would move this process, and other threads with it.
+            resources={"metadata": {"path": str(folder)}},
+            # The notebook is written when it is done, whatever came of it: a run that is cut off begins anew.
+            request_save_on_cell_execute=False,
             kernel_manager_class=LocalKernelManager,
         )
     except PapermillExecutionError as problem:
@@ -204,9 +212,8 @@ def _report(
     page.write(run, document, evidence.exchanges, folder.path / "report.html", changed)
     problems += _printed(task, folder)
     seal.seal(folder.path)
-    problems += _signed(task, folder) + _stamped(task, folder)
     progress(task.parameters.tenant, "done", 1.0)
-    failed = tuple(finding["severity"] for finding in document["findings"] if finding["status"] == "fail")
+    failed = failed_severities(document)
     strangers = tuple(path for path in task.observed if path not in _merged(task, evidence))
     told = (changes.sentence(changed), *changes.cautions(changed), acceptances.tally(run), *acceptances.reminders(run))
     return Outcome(
@@ -220,28 +227,6 @@ def _report(
     )
 
 
-def _signed(task: Task, folder: RunFolder) -> list[str]:
-    """Sign the sealed run where a key was given; a sentence where that did not come about."""
-    if task.key is None:
-        return []
-    try:
-        signing.sign(folder.path, task.key)
-    except UnsignedError as problem:
-        return [str(problem)]
-    return []
-
-
-def _stamped(task: Task, folder: RunFolder) -> list[str]:
-    """Have the sealed run stamped where an authority was named; a sentence where that did not come about."""
-    if not task.authority:
-        return []
-    try:
-        timestamp.stamp(folder.path, task.authority)
-    except UnstampedError as problem:
-        return [str(problem)]
-    return []
-
-
 def _printed(task: Task, folder: RunFolder) -> list[str]:
     """The page as PDF where that was asked for; a sentence where that did not come about."""
     if not task.pdf:
@@ -250,7 +235,7 @@ def _printed(task: Task, folder: RunFolder) -> list[str]:
 
     try:
         pdf.write(folder.path / "report.html", folder.path / "report.pdf")
-    except pdf.UnprintedError as problem:
+    except PlaybookError as problem:
         return [str(problem)]
     return []
 
