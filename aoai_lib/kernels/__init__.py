@@ -1,13 +1,13 @@
 """The kernels that notebooks are executed in: over sockets that only this user can open, started warm where the system can.
 
-`manager` says how a notebook's client and its kernel talk. `nursery` is a process that has loaded what every notebook needs
+`sockets` says how a notebook's client and its kernel talk. `nursery` is a process that has loaded what every notebook needs
 and forks a kernel from itself on demand; `provisioner` asks it for one, and starts a kernel the ordinary way where there
 is no nursery.
 """
 
 from __future__ import annotations
 
-from aoai_lib.kernels.manager import LocalKernelManager
+from aoai_lib.kernels.sockets import LocalKernelManager
 from aoai_lib.kernels.provisioner import warmed
 
 __all__ = ["LocalKernelManager", "warmed"]

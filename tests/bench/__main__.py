@@ -14,7 +14,7 @@ from rich.table import Table
 from tests.bench.measures import MEASURES, ROOT, Measure
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-PACKAGES = ("papermill", "ipykernel", "azure-core", "pandas", "duckdb")
+PACKAGES = ("papermill", "ipykernel", "azure-core", "distributed", "duckdb")
 _INTRODUCTION = """# Benchmarks
 
 Written by `make bench`, on the lab: every ratio compares two things that were measured in the same run, on one machine, one

@@ -30,6 +30,8 @@ LOOPED: Final = 2
 """Tenants that the loop of papermill really goes over; each takes the same time, so the rest is reckoned."""
 LATENCY_MS: Final = 100
 SIZES: Final = (1, 10, 100, 1000)
+PAGE: Final = 50
+"""Accounts on a page of the service's list."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,36 @@ def many_tenants() -> list[Measure]:
         ours = assessed(folder / "out", *files, "--jobs", "2")
         looped = papermilled(folder, [ROOT / "notebooks" / f"{name}.ipynb" for name in NOTEBOOKS] * LOOPED)
     what = f"{TENANTS} tenants with two jobs against a loop of papermill ({LOOPED} measured, the rest reckoned)"
-    return [ratio(what, ours, looped * TENANTS / LOOPED, 0.35)]
+        with cluster(folder) as address:
+            spread = assessed(folder / "spread", *files, "--scheduler", address)
+    return [
+        ratio(what, ours, looped * TENANTS / LOOPED, 0.35),
+        ratio(f"{TENANTS} tenants on a Dask cluster of two workers against two jobs", spread, ours, 1.1),
+    ]
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[str]:
+    """The address of a Dask scheduler on loopback with two workers of one thread each."""
+    announced = folder / "scheduler.json"
+    common = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(announced)]
+    kinds = [("scheduler", "--port", "0"), *[("worker", "--nthreads", "1", "--local-directory", str(folder))] * 2]
+    processes = []
+    try:
+        for kind, *words in kinds:
+            command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *common, *words]
+            processes.append(
+                subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            )
+            while not announced.exists() or not announced.read_text(encoding="utf-8"):
+                if processes[0].poll() is not None:
+                    raise RuntimeError("The Dask scheduler did not start.")
+                time.sleep(0.05)
+        yield json.loads(announced.read_text(encoding="utf-8"))["address"]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def _collected(accounts: int, latency: int = 0) -> dict[str, Any]:
@@ -123,14 +154,14 @@ def many_accounts() -> list[Measure]:
     """Requests, memory and verdicts as accounts grow, and what latency costs."""
     found = {size: _collected(size) for size in SIZES}
     least, most = found[SIZES[0]], found[SIZES[-1]]
-    more = (most["requests"] - least["requests"]) / (SIZES[-1] - SIZES[0])
+    more = (most["requests"] - least["requests"] - SIZES[-1] / PAGE) / (SIZES[-1] - SIZES[0])
     memory = (most["peak_mib"] - least["peak_mib"]) / (SIZES[-1] - SIZES[0]) * 1000
     slow = _collected(SIZES[-1], LATENCY_MS)
     floor = slow["requests"] * LATENCY_MS / 1000 / CONCURRENCY
     counted = ", ".join(f"{size:,}: {each['requests']:,}" for size, each in found.items())
     return [
         Measure("Requests by number of accounts", counted),
-        Measure("Requests more for each account", f"{more:.1f}", "≤ 6", more <= 6),
+        Measure(f"Requests more for each account, and one for each {PAGE} to list them", f"{more:.2f}", "≤ 6", more <= 6),
         ratio(
             f"1,000 accounts at {LATENCY_MS} ms against requests times latency over {CONCURRENCY}",
             slow["collect_s"],
