@@ -109,9 +109,9 @@ def many_tenants() -> list[Measure]:
             )
         ours = assessed(folder / "out", *files, "--jobs", "2")
         looped = papermilled(folder, [ROOT / "notebooks" / f"{name}.ipynb" for name in NOTEBOOKS] * LOOPED)
-    what = f"{TENANTS} tenants with two jobs against a loop of papermill ({LOOPED} measured, the rest reckoned)"
         with cluster(folder) as address:
             spread = assessed(folder / "spread", *files, "--scheduler", address)
+    what = f"{TENANTS} tenants with two jobs against a loop of papermill ({LOOPED} measured, the rest reckoned)"
     return [
         ratio(what, ours, looped * TENANTS / LOOPED, 0.35),
         ratio(f"{TENANTS} tenants on a Dask cluster of two workers against two jobs", spread, ours, 1.1),
@@ -128,9 +128,7 @@ def cluster(folder: Path) -> Iterator[str]:
     try:
         for kind, *words in kinds:
             command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *common, *words]
-            processes.append(
-                subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            )
+            processes.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
             while not announced.exists() or not announced.read_text(encoding="utf-8"):
                 if processes[0].poll() is not None:
                     raise RuntimeError("The Dask scheduler did not start.")
@@ -161,7 +159,9 @@ def many_accounts() -> list[Measure]:
     counted = ", ".join(f"{size:,}: {each['requests']:,}" for size, each in found.items())
     return [
         Measure("Requests by number of accounts", counted),
-        Measure(f"Requests more for each account, and one for each {PAGE} to list them", f"{more:.2f}", "≤ 6", more <= 6),
+        Measure(
+            f"Requests more for each account, and one for each {PAGE} to list them", f"{more:.2f}", "≤ 6", more <= 6
+        ),
         ratio(
             f"1,000 accounts at {LATENCY_MS} ms against requests times latency over {CONCURRENCY}",
             slow["collect_s"],
