@@ -1,6 +1,6 @@
 # One word a task. Every target sets up what it needs, once; nothing is installed outside .venv (and .az-venv).
 .DELETE_ON_ERROR:
-.PHONY: assess test check setup notebooks lock lab az bench kql kills clean
+.PHONY: assess test check setup notebooks sample seals lock lab az bench kql kills clean
 
 # Which Python to build .venv with; left empty, the first one found of 3.11 to 3.13, else any newer one.
 PYTHON :=
@@ -48,6 +48,13 @@ lock: $(VENV)/.ready
 # The outputs that are committed: rendered on the lab, under its fixed clock.
 notebooks: $(VENV)/.ready
 	@$(VENV)/bin/python docs/render_notebooks.py
+
+sample: $(VENV)/.ready
+	@$(VENV)/bin/python docs/render_sample.py
+
+# Changed bytes at hundreds of places in every file of a sealed run; `make test` tries a few.
+seals: $(VENV)/.ready
+	@AOAI_SEALS=300 $(RUN) pytest tests/test_bundle_tampering.py
 
 lab: $(VENV)/.ready
 	@$(RUN) aoai_lib lab

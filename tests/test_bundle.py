@@ -110,7 +110,7 @@ def test_what_is_missing_or_added_is_named(run: Path) -> None:
     (run / "note.txt").write_text("mine")
     (run / "sub").mkdir()
     (run / "sub" / "deeper").write_text("")
-    assert verify(run)[0].listed == ("added: note.txt", "added: sub/deeper")
+    assert verify(run)[0].listed == ("added: note.txt", "added: sub/", "added: sub/deeper")
 
 
 def test_a_link_in_place_of_a_file_is_no_file(run: Path, tmp_path: Path) -> None:

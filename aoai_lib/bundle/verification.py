@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from aoai_lib.azure.replay import Recording
@@ -76,6 +76,8 @@ def _files(path: Path) -> Answer:
     except UnicodeDecodeError:
         return Answer("files", Outcome.BAD, f"{SUMS} is no text.")
     listed: dict[str, str] = {}
+    if not text.endswith("\n"):
+        return Answer("files", Outcome.BAD, f"{SUMS} is cut off: its last line has no end.")
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         match = _LINE.fullmatch(line)
         if match is None or match["name"] in listed or ".." in match["name"].split("/"):
@@ -84,8 +86,11 @@ def _files(path: Path) -> Answer:
     there = {
         each.relative_to(path).as_posix(): each for each in path.rglob("*") if each.is_symlink() or not each.is_dir()
     }
+    folders = {parent.as_posix() for name in listed for parent in PurePosixPath(name).parents}
+    inside = {each.relative_to(path).as_posix() for each in path.rglob("*") if each.is_dir() and not each.is_symlink()}
+    empty = [f"{name}/" for name in inside - folders]
     problems = [f"missing: {name}" for name in listed if name not in there]
-    problems += [f"added: {name}" for name in sorted(there) if name not in listed and name not in _APART]
+    problems += [f"added: {name}" for name in sorted([*there, *empty]) if name not in listed and name not in _APART]
     for name, wanted in listed.items():
         if name in there and (there[name].is_symlink() or not there[name].is_file() or digest(there[name]) != wanted):
             problems.append(f"altered: {name}")

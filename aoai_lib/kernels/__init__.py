@@ -7,7 +7,7 @@ is no nursery.
 
 from __future__ import annotations
 
-from aoai_lib.kernels.sockets import LocalKernelManager
 from aoai_lib.kernels.provisioner import warmed
+from aoai_lib.kernels.sockets import LocalKernelManager
 
 __all__ = ["LocalKernelManager", "warmed"]
