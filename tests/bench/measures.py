@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +20,7 @@ from typing import Any, Final
 import nbformat
 import yaml
 
+from aoai_lib.azure import embedded
 from aoai_lib.azure.clients import CONCURRENCY
 from aoai_lib.detections import catalogue
 from aoai_lib.lab.logs import LogStore
@@ -60,18 +63,25 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def timed(*arguments: str, allowed: tuple[int, ...] = (0,)) -> float:
-    """Seconds that a module takes as a process. Raises where it ends in a way that is not allowed."""
+def timed(*arguments: str, surroundings: Mapping[str, str] | None = None) -> float:
+    """Seconds that a module takes as a process. Raises where it ends badly."""
     began = time.monotonic()
-    done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode not in allowed:
+    command = [sys.executable, "-m", *arguments]
+    environment = os.environ | dict(surroundings or {})
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
         raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr[-500:]}")
     return time.monotonic() - began
 
 
-def assessed(out: Path, *arguments: str) -> float:
-    """Seconds of `aoai assess`. Findings make it end with 1, which is as it should be."""
-    return timed("aoai_lib", "assess", *arguments, "--out", str(out), allowed=(0, 1, 3))
+def assessed(out: Path, *arguments: str, surroundings: Mapping[str, str] | None = None) -> float:
+    """Seconds of `aoai assess`. Raises unless each tenant's run is sealed and every notebook was executed."""
+    spent = timed("aoai_lib", "assess", *arguments, "--out", str(out), surroundings=surroundings)
+    runs = [path.parent for path in out.glob("*/*/SHA256SUMS")]
+    whole = [run for run in runs if len(list(run.glob("*.ipynb"))) == len(NOTEBOOKS)]
+    if len(whole) != sum(each.endswith(".yaml") for each in arguments):
+        raise RuntimeError(f"Only {len(whole)} runs in {out} are whole.")
+    return spent
 
 
 def papermilled(folder: Path, notebooks: Iterator[Path] | list[Path]) -> float:
@@ -98,19 +108,12 @@ def one_tenant() -> list[Measure]:
 
 
 def many_tenants() -> list[Measure]:
-    """Twenty tenants with two jobs against a loop of papermill over their notebooks."""
-    with scratch() as folder:
-        document = yaml.safe_load((ROOT / "parameters" / "hardened.yaml").read_text(encoding="utf-8"))
-        files = []
-        for number in range(TENANTS):
-            files.append(str(folder / f"tenant-{number:02d}.yaml"))
-            Path(files[-1]).write_text(
-                yaml.safe_dump(document | {"tenant": f"hardened-{number:02d}"}), encoding="utf-8"
-            )
-        ours = assessed(folder / "out", *files, "--jobs", "2")
+    """Twenty tenants with two jobs against a loop of papermill over their notebooks, and on a cluster of two workers."""
+    with scratch() as folder, fleet_of(TENANTS, folder) as (files, surroundings):
+        ours = assessed(folder / "out", *files, "--jobs", "2", surroundings=surroundings)
         looped = papermilled(folder, [ROOT / "notebooks" / f"{name}.ipynb" for name in NOTEBOOKS] * LOOPED)
-        with cluster(folder) as address:
-            spread = assessed(folder / "spread", *files, "--scheduler", address)
+        with cluster(folder, surroundings) as address:
+            spread = assessed(folder / "spread", *files, "--scheduler", address, surroundings=surroundings)
     what = f"{TENANTS} tenants with two jobs against a loop of papermill ({LOOPED} measured, the rest reckoned)"
     return [
         ratio(what, ours, looped * TENANTS / LOOPED, 0.35),
@@ -119,7 +122,32 @@ def many_tenants() -> list[Measure]:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[str]:
+def fleet_of(count: int, folder: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """Parameters files of so many tenants that are alike, and the environment that leads to a lab which serves them."""
+    world = (ROOT / "aoai_lib" / "lab" / "worlds" / "hardened.yaml").read_text(encoding="utf-8")
+    own = [re.search(rf"^  {name}: (\S+)$", world, re.MULTILINE) for name in ("id", "subscriptionId")]
+    ids = [found[1] for found in own if found]
+    files, worlds = [], []
+    for number in range(count):
+        slug, text = f"tenant-{number:02d}", world
+        for each in ids:
+            text = text.replace(each, f"{number:02d}{each[2:]}")
+        text = text.replace("slug: hardened", f"slug: {slug}").replace("halden", f"halden{number:02d}")
+        (folder / f"{slug}-world.yaml").write_text(text, encoding="utf-8")
+        worlds += ["--world", str(folder / f"{slug}-world.yaml")]
+        files.append(str(folder / f"{slug}.yaml"))
+        Path(files[-1]).write_text(yaml.safe_dump({"tenant": slug, "cloud": "lab"}), encoding="utf-8")
+    handshake = embedded.start(*worlds)
+    common: dict[str, str] = {}
+    for each in handshake["tenants"]:
+        label = each["slug"].upper().replace("-", "_")
+        common |= each["environment"]
+        common[f"AOAI_TENANT_{label}__IDENTITY_HEADER"] = each["environment"]["IDENTITY_HEADER"]
+    yield files, common
+
+
+@contextmanager
+def cluster(folder: Path, surroundings: dict[str, str]) -> Iterator[str]:
     """The address of a Dask scheduler on loopback with two workers of one thread each."""
     announced = folder / "scheduler.json"
     common = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(announced)]
@@ -128,7 +156,8 @@ def cluster(folder: Path) -> Iterator[str]:
     try:
         for kind, *words in kinds:
             command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *common, *words]
-            processes.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            processes.append(subprocess.Popen(command, cwd=ROOT, env=os.environ | surroundings, **silent))
             while not announced.exists() or not announced.read_text(encoding="utf-8"):
                 if processes[0].poll() is not None:
                     raise RuntimeError("The Dask scheduler did not start.")
