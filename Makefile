@@ -1,6 +1,6 @@
 # One word a task. Every target sets up what it needs, once; nothing is installed outside .venv (and .az-venv).
 .DELETE_ON_ERROR:
-.PHONY: assess test check setup notebooks sample seals lock lab az bench kql kills clean
+.PHONY: assess test check setup notebooks sample seals lock lab az bench kql azurite kills clean
 
 # Which Python to build .venv with; left empty, the first one found of 3.11 to 3.13, else any newer one.
 PYTHON :=
@@ -74,8 +74,8 @@ az: $(VENV)/.ready $(AZ_VENV)/.ready
 bench: $(VENV)/.ready
 	@$(RUN) tests.bench
 
-# A hardening killed after its first, fourth and ninth write, a batch of tenants at each of its stages, by SIGKILL and by Ctrl-C;
-# `make test` takes one of each.
+# A hardening killed after its first, fourth and ninth write, a batch of tenants at each of its stages, by SIGKILL and by Ctrl-C, and forty
+# times at random moments; `make test` takes one of each.
 kills: $(VENV)/.ready
 	@AOAI_KILLS=all $(RUN) pytest tests/test_harden_command.py tests/test_fleet.py
 
@@ -83,6 +83,11 @@ kills: $(VENV)/.ready
 kql: $(VENV)/.ready
 	@cd tests/kusto && npm ci --silent --no-audit --no-fund
 	@$(RUN) pytest tests/test_detections.py
+
+# Runs by URL on Azurite, Microsoft's emulator of Azure Storage: node, and one package from npm.
+azurite: $(VENV)/.ready
+	@cd tests/azurite && npm ci --silent --no-audit --no-fund
+	@$(RUN) pytest tests/test_fleet_storage.py
 
 clean:
 	rm -rf $(AZ_VENV) $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -20,6 +20,7 @@ from aoai_lib.cli_probe import probe
 from aoai_lib.command import BAD_INPUT, DONE, FAILED_ON, INCOMPLETE, in_words, terminated_as_interrupted
 from aoai_lib.model import InputError, PlaybookError, Severity
 from aoai_lib.parameters import Parameters, load
+from aoai_lib.storage import is_url
 
 if TYPE_CHECKING:
     from aoai_lib.fleet import Batch, Outcome, Place
@@ -46,7 +47,11 @@ main.add_command(detections)
 @main.command()
 @click.argument("files", metavar="[PARAMETERS.yaml …]", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--out", default="outputs", show_default=True, type=click.Path(path_type=Path), help="Where run folders go."
+    "--out",
+    default="outputs",
+    show_default=True,
+    metavar="DIR",
+    help="Where run folders go: a folder, or a URL (abfs://…).",
 )
 @click.option("--phase", default="", metavar="01,03", help="Only these phases; the others are not assessed.")
 @click.option(
@@ -95,7 +100,7 @@ main.add_command(detections)
 @in_words
 def assess(
     files: tuple[Path, ...],
-    out: Path,
+    out: str,
     phase: str,
     jobs: int,
     time_limit: float,
@@ -111,7 +116,7 @@ def assess(
     """Assess tenants, one parameters file each; without a file, the three tenants of the lab."""
     from aoai_lib import fleet
 
-    place = fleet.Folder(out)
+    place = fleet.place_of(out)
     chapters = fleet.chapters_of([number.strip() for number in phase.split(",") if number.strip()])
     tenants = _tenants(files, replay)
     if replay:
@@ -138,13 +143,14 @@ def assess(
     tasks = [
         fleet.Task(
             each,
-            out.absolute(),
+            Path() if is_url(out) else Path(out).absolute(),
             chapters,
             surroundings.get(each.tenant, {}) | debug,
             replay.absolute() if replay else None,
             tuple(path.absolute() for path in observed),
             seconds=60 * time_limit,
             pdf=pdf,
+            url=place.out if is_url(out) else "",
         )
         for each in tenants
     ]
@@ -159,9 +165,9 @@ def assess(
     if len(tenants) > 1:
         terminal.show_summary(outcomes)
         if finished:
-            terminal.show_overview(fleet.write_overview(out.absolute(), finished[0]))
+            terminal.show_overview(fleet.write_overview(place, finished[0]))
     strangers = [
-        path for path in observed if all(path.absolute() in each.strangers for each in outcomes if each.folder)
+        path for path in observed if all(path.absolute() in each.strangers for each in outcomes if each.finished)
     ]
     terminal.show_strangers(strangers)
     return INCOMPLETE if strangers and finished else _exit_code(outcomes, fail_on)

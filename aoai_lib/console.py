@@ -19,6 +19,7 @@ from aoai_lib.frameworks import FRAMEWORKS, by_framework
 from aoai_lib.model import Phase, Status
 from aoai_lib.report import observed
 from aoai_lib.report.text import visible
+from aoai_lib.storage import is_url
 
 if TYPE_CHECKING:
     from aoai_lib.controls import Control
@@ -162,9 +163,10 @@ def show_strangers(files: Sequence[Path]) -> None:
         Console(highlight=False, emoji=False).print(f"[bold red]Observations:[/] {literal(said)}", soft_wrap=True)
 
 
-def show_overview(page: Path) -> None:
-    """Where the fleet overview is."""
-    Console(highlight=False, emoji=False).print(f"all tenants: {literal(_near(page))}", soft_wrap=True)
+def show_overview(page: str) -> None:
+    """Where the fleet overview is: a file, or a URL."""
+    shown = page if is_url(page) else _near(Path(page))
+    Console(highlight=False, emoji=False).print(f"all tenants: {literal(shown)}", soft_wrap=True)
 
 
 def _add_rows(table: Table, outcome: Outcome) -> None:

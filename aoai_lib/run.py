@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aoai_lib import assess
+from aoai_lib import assess, storage
 from aoai_lib.controls import Control, catalogue
 from aoai_lib.evidence import snapshots
 from aoai_lib.model import Finding, InputError, Json, Phase, Snapshot
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 RUN_VARIABLE: Final = "AOAI_RUN"
 """Environment variable that names the folder of the run a notebook belongs to."""
 OUT_VARIABLE: Final = "AOAI_OUT"
-"""Environment variable that names the folder whose runs the fleet overview shows."""
+"""Environment variable that names the folder, or the URL, whose runs the fleet overview shows."""
 RECORDS_VARIABLE: Final = "AOAI_RECORDS"
 """Environment variable that names where a notebook that was opened by hand records what it changed; else `outputs/`."""
 
@@ -261,7 +261,7 @@ class Run:
     def fleet(self) -> Fleet:
         """The tenants of the folder that `AOAI_OUT` names, side by side; this run's alone where nothing names one."""
         folder = os.environ.get(OUT_VARIABLE, "")
-        return overview.load(Path(folder)) if folder else overview.of_run(self)
+        return overview.load(storage.tree(folder)) if folder else overview.of_run(self)
 
 
 def collect(
@@ -313,10 +313,10 @@ def open(notebook: str, values: Mapping[str, Json]) -> Run:  # noqa: A001 - run.
     """
     about = chapter(notebook)
     parameters = parse({name: values[name] for name in Parameters.model_fields if name in values})
-    folder = _collected(about, parameters.tenant)
-    if folder is not None:
-        snapshot = snapshots.load(json.loads((folder / "snapshot.json").read_text(encoding="utf-8")))
-        return Run(parameters, snapshot, about.phases, folder.name)
+    collected = _collected(about, parameters.tenant)
+    if collected is not None:
+        run_id, snapshot = collected
+        return Run(parameters, snapshots.load(json.loads(snapshot)), about.phases, run_id)
     if parameters.cloud == "lab":
         _reach_lab(parameters.tenant, "operator" if parameters.apply else "assessor")
     from aoai_lib.evidence.store import Evidence
@@ -324,13 +324,17 @@ def open(notebook: str, values: Mapping[str, Json]) -> Run:  # noqa: A001 - run.
     return Run(parameters, collect(parameters, about.reads, Evidence()), about.phases)
 
 
-def _collected(about: Chapter, tenant: str) -> Path | None:
-    """The folder of the run that a notebook belongs to; None where it has to collect by itself."""
+def _collected(about: Chapter, tenant: str) -> tuple[str, bytes] | None:
+    """The run that a notebook belongs to, by its id, and what it collected; None where the notebook has to do that by itself."""
     folder = os.environ.get(RUN_VARIABLE, "")
     if folder:
-        return Path(folder)
+        return Path(folder).name, (Path(folder) / "snapshot.json").read_bytes()
     out = os.environ.get(OUT_VARIABLE, "")
-    return overview.newest(Path(out), tenant) if out and about.name == FLEET else None
+    if not out or about.name != FLEET:
+        return None
+    tree = storage.tree(out)
+    run_id = overview.newest(tree, tenant)
+    return (run_id, tree.read(f"{tenant}/{run_id}/snapshot.json") or b"") if run_id else None
 
 
 def _reach_lab(tenant: str, identity: str) -> None:

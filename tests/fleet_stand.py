@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from tenants import ROOT
 
@@ -64,12 +67,39 @@ def unsealed(out: Path) -> list[Path]:
     return [path for path in out.glob("*/*") if path.is_dir() and not (path / "SHA256SUMS").is_file()]
 
 
-def kill_when(process: subprocess.Popen[str], reached: Callable[[], bool], how: signal.Signals) -> None:
-    """Send a signal as soon as something is reached."""
-    while not reached():
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.01)
-    process.send_signal(how)
+class Started:
+    """A command at work."""
+
+    def __init__(self, process: subprocess.Popen[bytes], told: IO[bytes], said: IO[bytes]) -> None:
+        self.process, self._told, self._said = process, told, said
+
+    def reach(self, reached: Callable[[], bool]) -> None:
+        """Wait until it has come so far."""
+        while not reached():
+            assert self.process.poll() is None, f"it ended before: {self.ended()}"
+            time.sleep(0.01)
+
+    def ended(self, how: signal.Signals | None = None) -> tuple[int, str, str]:
+        """How it ended, by itself or by that signal: its exit code, and what it printed."""
+        if how is not None:
+            self.process.send_signal(how)
+        code = self.process.wait()
+        for file in (self._told, self._said):
+            file.seek(0)
+        return code, self._told.read().decode(), self._said.read().decode()
+
+
+@contextmanager
+def started(words: list[str], **surroundings: str) -> Iterator[Started]:
+    """Start a command, and end it whatever a test makes of it."""
+    environment = {**os.environ, "COLUMNS": "200", **surroundings}
+    with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=told, stderr=said)
+        try:
+            yield Started(process, told, said)
+        finally:
+            process.kill()
+            process.wait()
 
 
 def settled(out: Path) -> None:
@@ -99,6 +129,20 @@ def process_of(mark: str) -> int:
         except OSError:
             continue
     raise AssertionError(f"no process with {mark}")
+
+
+def gone(number: str) -> bool:
+    """Whether a process ends soon (Linux). One that nobody waits for has ended."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            state = Path(f"/proc/{int(number)}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return True
+        if state in "ZX":
+            return True
+        time.sleep(0.05)
+    return False
 
 
 class Silent:

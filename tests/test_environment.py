@@ -39,7 +39,7 @@ def test_the_lock_holds_every_dependency_with_hashes_and_no_address() -> None:
 def test_conda_installs_what_is_locked() -> None:
     pip = next(entry["pip"] for entry in conda() if isinstance(entry, dict))
     pinned = dict(entry.split("==") for entry in pip if "==" in entry)
-    wanted = {*RUNTIME, *EXTRAS["lab"], *EXTRAS["notebooks"], *EXTRAS["timestamp"], *EXTRAS["dask"]}
+    wanted = {*RUNTIME, *(name for extra in EXTRAS.values() for name in extra)}
     assert pinned == {name: locked()[name.lower()] for name in wanted}
     assert [entry for entry in pip if "==" not in entry] == ["--editable ."]
 
@@ -62,6 +62,7 @@ def test_conda_says_why_each_package_is_there() -> None:
         ("Runtime", RUNTIME),
         ("Lab", EXTRAS["lab"]),
         ("Cluster", EXTRAS["dask"]),
+        ("Object storage", EXTRAS["storage"]),
         ("Notebooks", EXTRAS["notebooks"]),
         ("Development", DEV),
     ],

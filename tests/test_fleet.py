@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,19 +20,20 @@ from fleet_stand import (
     Audience,
     Silent,
     command,
-    kill_when,
+    gone,
     parameters_files,
     process_of,
     run,
     sealed,
     settled,
+    started,
     unsealed,
 )
 from tenants import ROOT
 
 from aoai_lib import fleet
 from aoai_lib.fleet import Outcome, Task
-from aoai_lib.fleet.keeper import surroundings
+from aoai_lib.fleet.keeper import keep, surroundings
 from aoai_lib.lab.server import Lab, load_worlds
 from aoai_lib.model import InputError
 from aoai_lib.parameters import Parameters, load
@@ -119,10 +123,10 @@ def test_a_tenant_has_variables_of_its_own_and_no_other_tenants(tmp_path: Path) 
     fleet.check_labels(["contoso-eu", "other"], ours)
 
 
-def begun(out: Path, tasks: list[Task], resume: bool) -> fleet.Batch:
+def begun(out: Path, tasks: list[Task], resume: bool, minute: int = 0) -> fleet.Batch:
     """A batch that was begun and whose process is gone."""
     with fleet.Folder(out) as place:
-        return fleet.begin(place, tasks, resume, NOW)
+        return fleet.begin(place, tasks, resume, NOW + timedelta(minutes=minute))
 
 
 @posix
@@ -163,6 +167,39 @@ def test_what_was_asked_otherwise_is_assessed_again_and_what_was_altered_is_refu
 
 
 @posix
+def test_a_tenant_is_looked_for_in_the_last_batch_that_named_it(tmp_path: Path) -> None:
+    """A batch over some of the tenants hides nothing of the batch before, and none takes the record of one that is at work away."""
+    ada, bo = (task(tmp_path, name) for name in TWO)
+    both = begun(tmp_path, [ada, bo], resume=False)
+    assert assessed(list(both.tasks), Audience())["bo"].finished
+    begun(tmp_path, [ada], resume=False, minute=1)
+    again = begun(tmp_path, [ada, bo], resume=True, minute=2)
+    assert [each.parameters.tenant for each in again.tasks] == ["ada"] and set(again.finished) == {"bo"}
+    with fleet.Folder(tmp_path) as place:
+        at_work = fleet.begin(place, [ada, bo], True, NOW + timedelta(minutes=3))
+        begun(tmp_path, [ada, bo], resume=False, minute=4)
+        assert (tmp_path / at_work.journal).is_file()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for a process in /proc")
+def test_what_a_tenants_process_started_ends_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser that never prints, when nobody waits any more; and what a browser leaves behind, when all is done."""
+    number, browser = tmp_path / "number", tmp_path / "browser"
+    monkeypatch.setenv("AOAI_BROWSER", str(browser))
+    browser.write_text(f"#!/bin/sh\necho $$ >{number}\nexec sleep 600\n")
+    browser.chmod(0o755)
+    with fleet.local(1, Audience()) as (executor, line):
+        executor.submit(keep, task(tmp_path, "hangs", pdf=True), line)
+        while not number.exists() or not number.read_text():
+            time.sleep(0.05)
+    assert gone(number.read_text()) and sealed(tmp_path) == {}
+    browser.write_text(f"#!/bin/sh\nsleep 600 >&- 2>&- &\necho $! >{number}\n")
+    found = assessed([task(tmp_path, "ends", pdf=True)], Audience())["ends"]
+    assert found.finished and "report.pdf was not made" in found.problems[0]
+    assert gone(number.read_text())
+
+
+@posix
 def test_a_retry_finds_its_run_sealed_or_waits_for_whoever_fills_it(tmp_path: Path) -> None:
     """The same run id twice at once, as when a cluster takes a slow worker for a dead one: one run, told twice."""
     once = task(tmp_path, "ada", run_id="20261123T090000Z-0001")
@@ -176,10 +213,10 @@ def test_a_retry_finds_its_run_sealed_or_waits_for_whoever_fills_it(tmp_path: Pa
 @posix
 def test_an_interrupt_ends_all_processes_and_says_how_to_go_on(tmp_path: Path) -> None:
     files, out = parameters_files(tmp_path, THREE), tmp_path / "out"
-    process = subprocess.Popen(command(files, "--out", out, "--jobs", "2"), cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    kill_when(process, lambda: bool(unsealed(out)), signal.SIGTERM)
-    _, said = process.communicate()
-    assert process.returncode == 1
+    with started(command(files, "--out", out, "--jobs", "2")) as batch:
+        batch.reach(lambda: bool(unsealed(out)))
+        code, _, said = batch.ended(signal.SIGTERM)
+    assert code == 1
     assert "0 of 3 tenants are finished and whole. The same command with --resume assesses the rest." in said
     assert "Traceback" not in said
     settled(out)
@@ -208,11 +245,9 @@ CHOSEN = [(how, at) for how in ("SIGKILL", "SIGINT") for at in POINTS]
 @pytest.mark.parametrize(("how", "at"), CHOSEN if os.environ.get("AOAI_KILLS") else [("SIGKILL", "first sealed")])
 def test_killed_anywhere_and_resumed_each_tenant_is_assessed_once(tmp_path: Path, how: str, at: str) -> None:
     files, out = parameters_files(tmp_path, TWO), tmp_path / "out"
-    process = subprocess.Popen(
-        command(files, "--out", out, "--jobs", "2"), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    kill_when(process, lambda: POINTS[at](out), signal.Signals[how])
-    process.wait()
+    with started(command(files, "--out", out, "--jobs", "2")) as batch:
+        batch.reach(lambda: POINTS[at](out))
+        batch.ended(signal.Signals[how])
     settled(out)
     before = {tenant: (folder / "SHA256SUMS").stat().st_mtime_ns for tenant, folder in sealed(out).items()}
     resumed = run(files, "--out", out, "--resume")
@@ -233,3 +268,36 @@ def test_killed_anywhere_and_resumed_each_tenant_is_assessed_once(tmp_path: Path
     assert [line for line in resumed.stderr.splitlines() if line.endswith("tenants)")][-1].endswith("(2 of 2 tenants)")
     last = json.loads(next((out / ".fleet").iterdir()).read_text(encoding="utf-8"))
     assert {each["tenant"]: each["run_id"] for each in last["tenants"]} == {t: each.name for t, each in after.items()}
+
+
+@posix
+def test_killed_at_random_moments_nothing_is_lost_and_nothing_done_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One batch, killed again and again wherever it happens to be, by any of the signals, until it was let be."""
+    moments = random.Random(seed := random.SystemRandom().randrange(10**6))
+    files, out = parameters_files(tmp_path, THREE), tmp_path / "out"
+    kept: dict[str, tuple[str, int]] = {}
+    counts = {"killed": 0, "ended before": 0, "tenants kept": 0}
+    for _ in range(40 if os.environ.get("AOAI_KILLS") else 2):
+        with started(command(files, "--out", out, "--jobs", "2", "--resume")) as batch:
+            try:
+                batch.process.wait(moments.uniform(0, 12))
+                counts["ended before"] += 1
+            except subprocess.TimeoutExpired:
+                batch.ended(moments.choice((signal.SIGKILL, signal.SIGTERM, signal.SIGINT)))
+                counts["killed"] += 1
+        settled(out)
+        now = {name: (run.name, (run / "SHA256SUMS").stat().st_mtime_ns) for name, run in sealed(out).items()}
+        assert kept.items() <= now.items(), f"seed {seed}: a finished tenant was lost, or assessed again"
+        counts["tenants kept"] += len(now) - len(kept)
+        kept = now
+        if set(now) == set(THREE):
+            shutil.rmtree(out)
+            kept = {}
+    resumed = run(files, "--out", out, "--resume")
+    assert resumed.returncode == 0, f"seed {seed}: {resumed.stderr}"
+    assert set(sealed(out)) == set(THREE) and unsealed(out) == []
+    with capsys.disabled():
+        if os.environ.get("AOAI_KILLS"):
+            sys.stdout.write(f"\nrandom moments, seed {seed}: {counts}\n")

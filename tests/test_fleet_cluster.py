@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azurite_stand import Azurite, needs_azurite
 from click.testing import CliRunner
 from fleet_stand import (
     RECORDING,
@@ -23,6 +25,7 @@ from fleet_stand import (
     process_of,
     sealed,
     settled,
+    started,
     unsealed,
 )
 from tenants import ROOT
@@ -92,17 +95,12 @@ def test_a_worker_killed_in_the_middle_costs_a_retry_and_no_result(cluster: Clus
     """Through the command: one worker, killed while it reads, and its tenants end on another one."""
     files, out = parameters_files(tmp_path, ("ada", "bo")), tmp_path / "out"
     first = cluster.worker("first", "--no-nanny")
-    process = subprocess.Popen(
-        command(files, "--out", out, "--scheduler", cluster.address),
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    while not list(out.glob("*/*/requests.jsonl")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    first.kill()
-    cluster.worker("second")
-    told, steps = process.communicate()
-    assert process.returncode == 0, steps
+    with started(command(files, "--out", out, "--scheduler", cluster.address)) as batch:
+        batch.reach(lambda: bool(list(out.glob("*/*/requests.jsonl"))))
+        first.kill()
+        cluster.worker("second")
+        code, told, steps = batch.ended()
+    assert code == 0, steps
     assert set(sealed(out)) == {"ada", "bo"} and unsealed(out) == []
     assert "2 of 2 tenants are finished." in told
     assert "(2 of 2 tenants)" in steps
@@ -112,17 +110,35 @@ def test_a_worker_killed_in_the_middle_costs_a_retry_and_no_result(cluster: Clus
     assert begun == {tenant: folder.name for tenant, folder in sealed(out).items()}, "the retry filled the same run"
 
 
+@needs_azurite
+def test_runs_of_a_cluster_end_at_a_url_and_workers_alone_need_no_folder(cluster: Cluster, tmp_path: Path) -> None:
+    """The worker is killed while a run is staged on it; another one fills and uploads the same run."""
+    files = parameters_files(tmp_path, ("ada",))
+    with Azurite(tmp_path / "azurite") as store:
+        staging = tmp_path / "staging"
+        staging.mkdir()
+        surroundings = {**store.surroundings, "TMPDIR": str(staging)}
+        first = cluster.worker("first", "--no-nanny", **surroundings)
+        words = command(files, "--out", f"{store.url}/w", "--scheduler", cluster.address)
+        with started(words, **store.surroundings) as batch:
+            batch.reach(lambda: bool(list(staging.glob("aoai-run-*/ada/*/requests.jsonl"))))
+            first.kill()
+            cluster.worker("second", **surroundings)
+            code, told, steps = batch.ended()
+        assert code == 0, steps
+        (run_id,) = store.sealed("w").values()
+        assert f"{store.url}/w/ada/{run_id}/report.html" in told
+        (journal,) = store.names("w/.fleet")
+        assert json.loads(store.read(f"w/.fleet/{journal}"))["tenants"][0]["run_id"] == run_id
+        assert list(staging.glob("aoai-run-*")) == []
+
+
 def test_when_the_client_is_killed_its_tenants_are_given_up(cluster: Cluster, tmp_path: Path) -> None:
     files, out = parameters_files(tmp_path, ("ada", "bo")), tmp_path / "out"
     cluster.worker("only")
-    process = subprocess.Popen(
-        command(files, "--out", out, "--scheduler", cluster.address), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )  # fmt: skip
-    while not list(out.glob("*/*/requests.jsonl")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
+    with started(command(files, "--out", out, "--scheduler", cluster.address)) as batch:
+        batch.reach(lambda: bool(list(out.glob("*/*/requests.jsonl"))))
+        batch.ended(signal.SIGKILL)
     settled(out)
     assert len(unsealed(out)) == 1 and sealed(out) == {}, "one was at work, and the other was never begun"
 

@@ -12,6 +12,7 @@ from aoai_lib import run as runs
 from aoai_lib.evidence import snapshots
 from aoai_lib.model import InputError, Snapshot
 from aoai_lib.report import overview
+from aoai_lib.storage import Disk
 
 
 def leave(out: Path, snapshot: Snapshot, run_id: str, *, finished: bool = True) -> None:
@@ -32,21 +33,21 @@ def test_the_newest_finished_run_counts(tmp_path: Path, mixed: Snapshot, exposed
     leave(tmp_path, exposed, "20261101T000000Z-0001")
     leave(tmp_path, hardened, "20261101T000000Z-0002", finished=False)
     (tmp_path / "06_fleet_overview.html").write_text("", encoding="utf-8")
-    fleet = overview.load(tmp_path)
+    fleet = overview.load(Disk(tmp_path))
     assert [(row[0], row[1]) for row in fleet.tenants().rows] == [
         ("exposed", "20261101T000000Z-0001"),
         ("mixed", "20261102T000000Z-0000"),
         ("hardened", "no finished run"),
     ]
-    assert overview.newest(tmp_path, "mixed") == tmp_path / "mixed" / "20261102T000000Z-0000"
-    assert overview.newest(tmp_path, "hardened") is None
-    assert overview.newest(tmp_path, "elsewhere") is None
+    assert overview.newest(Disk(tmp_path), "mixed") == "20261102T000000Z-0000"
+    assert overview.newest(Disk(tmp_path), "hardened") is None
+    assert overview.newest(Disk(tmp_path), "elsewhere") is None
 
 
 def test_tenants_are_compared_control_by_control(tmp_path: Path, mixed: Snapshot, exposed: Snapshot) -> None:
     leave(tmp_path, mixed, "20261101T000000Z-0000")
     leave(tmp_path, exposed, "20261101T000000Z-0001")
-    fleet = overview.load(tmp_path)
+    fleet = overview.load(Disk(tmp_path))
     first = fleet.failures().rows[0]
     assert first[:5] == ("critical", "NET-01", "Public network access is disabled", 2, 5)
     assert (
@@ -65,7 +66,7 @@ def test_alone_a_run_is_a_fleet_of_one(hardened: Snapshot) -> None:
 def test_a_folder_without_a_finished_run_is_refused(tmp_path: Path, mixed: Snapshot) -> None:
     leave(tmp_path, mixed, "20261101T000000Z-0000", finished=False)
     with pytest.raises(InputError, match="no finished run"):
-        overview.load(tmp_path)
+        overview.load(Disk(tmp_path))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"schema": "something/1"}'])
@@ -73,7 +74,7 @@ def test_findings_that_are_none_are_refused(tmp_path: Path, mixed: Snapshot, tex
     leave(tmp_path, mixed, "20261101T000000Z-0000")
     (tmp_path / "mixed" / "20261101T000000Z-0000" / "findings.json").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"findings\.json"):
-        overview.load(tmp_path)
+        overview.load(Disk(tmp_path))
 
 
 def test_the_overview_reads_runs_and_not_azure(

@@ -17,7 +17,7 @@ from aoai_lib.fleet.crews import assess_all, local
 from aoai_lib.fleet.journal import Batch, begin
 from aoai_lib.fleet.keeper import DEBUG_VARIABLE, check_labels
 from aoai_lib.fleet.outcome import Outcome
-from aoai_lib.fleet.places import Folder, Place, signed, stamped
+from aoai_lib.fleet.places import Folder, Place, place_of, signed, stamped
 from aoai_lib.fleet.workers import cluster
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "environment",
     "lab_environment",
     "local",
+    "place_of",
     "signed",
     "stamped",
     "write_overview",

@@ -19,6 +19,7 @@ from aoai_lib.evidence import seal, snapshots
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.fleet.claims import claimed
 from aoai_lib.fleet.outcome import Outcome, failed_severities
+from aoai_lib.fleet.places import Place
 from aoai_lib.folder import RunFolder, new_run_id
 from aoai_lib.kernels import LocalKernelManager, warmed
 from aoai_lib.model import InputError, Json, PlaybookError, State
@@ -286,13 +287,13 @@ def _about(task: Task, run: Run, document: dict[str, Any], problems: list[str], 
     }
 
 
-def write_overview(out: Path, parameters: Parameters) -> Path:
-    """Execute the fleet overview over the runs in a folder; the page it renders to."""
-    with environment({OUT_VARIABLE: str(out)}):
-        problems = execute_notebook(FLEET, out, parameters)
+def write_overview(place: Place, parameters: Parameters) -> str:
+    """Execute the fleet overview over the runs in a place; the page it renders to, as a person is told of it."""
+    with place.drafts() as folder, environment({OUT_VARIABLE: place.out}):
+        problems = execute_notebook(FLEET, folder, parameters)
     if problems:
         raise PlaybookError(problems[0])
-    return out / f"{FLEET}.html"
+    return place.shown(f"{FLEET}.html")
 
 
 def chapters_of(numbers: Sequence[str]) -> tuple[Chapter, ...]:

@@ -29,8 +29,11 @@ def main() -> None:
         # What a library prints (a code to sign in with, a warning) goes where errors go, and is shown to the person there.
         os.dup2(2, 1)
         task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one, over its own pipe
-        threading.Thread(target=_end_with_keeper, args=(task,), daemon=True).start()
+        watch = threading.Thread(target=_end_with_keeper, args=(task,), daemon=True)
+        watch.start()
         _answer(answers, "outcome", json.loads(_outcome(task, answers).as_json()))
+        if task.url:
+            watch.join()
 
 
 def _outcome(task: Task, answers: IO[str]) -> Outcome:
@@ -48,7 +51,8 @@ def _answer(answers: IO[str], *words: object) -> None:
 
 
 def _end_with_keeper(task: Task) -> None:
-    """End this process when whoever started it is gone. A run that is only staged here is taken away: nobody would upload it."""
+    """End this process when whoever started it is gone. A run that is only staged here is taken away: it is
+    uploaded, or nobody would upload it."""
     os.read(0, 1)
     if task.url:
         shutil.rmtree(task.out, ignore_errors=True)

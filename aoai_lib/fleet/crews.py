@@ -11,8 +11,8 @@ from typing import Protocol
 
 from aoai_lib.evidence.seal import is_sealed
 from aoai_lib.fleet.assessment import Task
-from aoai_lib.fleet.keeper import Line, UnwantedError, keep
-from aoai_lib.fleet.outcome import Outcome
+from aoai_lib.fleet.keeper import Line, keep
+from aoai_lib.fleet.outcome import Outcome, UnwantedError
 from aoai_lib.kernels import warmed
 
 

@@ -49,7 +49,7 @@ def begin(place: Place, tasks: Sequence[Task], resume: bool, now: datetime) -> B
     document = {"schema": SCHEMA, "started_at": now.isoformat(timespec="seconds"), "tenants": entries}
     place.begin(name, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     for each, entries_before in earlier.items():
-        if {entry["tenant"] for entry in entries_before} <= asked.keys():
+        if {entry["tenant"] for entry in entries_before} <= asked.keys() and (resume or not place.at_work(each)):
             place.remove(each)
     return Batch(name, todo, finished)
 
@@ -110,14 +110,14 @@ def _journals(place: Place) -> dict[str, list[dict[str, Any]]]:
 def _newest(
     place: Place, journals: Mapping[str, list[dict[str, Any]]], asked: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """The entries of those asked for in the newest journal that names one of them. Raises `InputError` while it is at work."""
+    """The entry of each tenant asked for in the newest journal that names it. Raises `InputError` while one of those is at work."""
+    found: dict[str, dict[str, Any]] = {}
     for name in reversed(list(journals)):
-        entries = [entry for entry in journals[name] if entry["tenant"] in asked]
-        if entries:
-            if place.at_work(name):
-                raise InputError("This batch is still being assessed by another process: wait for its end, or end it.")
-            return entries
-    return []
+        entries = [entry for entry in journals[name] if entry["tenant"] in asked and entry["tenant"] not in found]
+        if entries and place.at_work(name):
+            raise InputError("This batch is still being assessed by another process: wait for its end, or end it.")
+        found |= {entry["tenant"]: entry for entry in entries}
+    return list(found.values())
 
 
 def _left(

@@ -18,12 +18,12 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Final, Protocol
 
 from aoai_lib.fleet.assessment import Task
-from aoai_lib.fleet.outcome import Outcome
-from aoai_lib.model import InputError
+from aoai_lib.fleet.outcome import Outcome, UnwantedError
+from aoai_lib.model import InputError, PlaybookError
 
 DEBUG_VARIABLE: Final = "AOAI_DEBUG"
 """Environment variable that asks a tenant's process for the traceback of what stops it."""
@@ -33,6 +33,8 @@ _LAST_SECONDS: Final = 10
 """How long a process may take to end once it has said all."""
 _LINES_PASSED_ON: Final = 100
 _LONGEST_LINE: Final = 500
+_GLANCE: Final = 0.02
+_LONGEST_ANSWER: Final = 1 << 24
 _OWN: Final = "AOAI_TENANT_"
 _KEPT_FROM_TENANTS: Final = "AZURE_STORAGE_"
 """What opens the place where runs go is none of the tenants' business."""
@@ -51,15 +53,25 @@ class Line(Protocol):
         """Whether somebody still waits for the outcome."""
 
 
-class UnwantedError(Exception):
-    """Nobody waits for the outcome any more; the process was ended."""
-
-
 def keep(task: Task, line: Line) -> Outcome:
     """Assess a tenant in a process of its own. Raises `UnwantedError`; everything else that goes wrong is in the outcome."""
-    tenant = task.parameters.tenant
     if not line.wanted():
-        raise UnwantedError(tenant)
+        raise UnwantedError(task.parameters.tenant)
+    if not task.url:
+        return _kept(task, line, lambda outcome: outcome)
+    from aoai_lib.fleet import staging
+
+    try:
+        if (before := staging.uploaded_before(task)) is not None:
+            return before
+        with staging.staged(task, line.wanted) as (here, uploader):
+            return _kept(here, line, uploader)
+    except PlaybookError as problem:
+        return Outcome(task.parameters.tenant, problems=(str(problem),))
+
+
+def _kept(task: Task, line: Line, uploader: Callable[[Outcome], Outcome]) -> Outcome:
+    """What comes of a process. A run that is staged stays until it is uploaded; then the process takes it away and ends."""
     process = subprocess.Popen(
         [sys.executable, "-m", "aoai_lib.fleet.child"],
         stdin=subprocess.PIPE,
@@ -68,13 +80,17 @@ def keep(task: Task, line: Line) -> Outcome:
         env=surroundings(task, os.environ),
         start_new_session=True,
     )
+    watch, patience = _Watch(task, line, process), 0.0
     try:
-        outcome = _Watch(task, line, process).outcome()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_LAST_SECONDS)
-        return outcome
+        outcome = watch.outcome()
+        patience = _LAST_SECONDS
+        if outcome is not None and task.url:
+            line.tell(task.parameters.tenant, "uploading the run", 0.97)
+            outcome = uploader(outcome)
+            _let_go(process)
     finally:
-        _end(process)
+        _end(process, patience)
+    return outcome or Outcome(task.parameters.tenant, problems=(watch.ending(process.returncode),))
 
 
 def surroundings(task: Task, ours: Mapping[str, str]) -> dict[str, str]:
@@ -112,7 +128,8 @@ class _Watch:
         self._passed_on = 0
         self._stage = "its process was starting"
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> Outcome | None:
+        """What the process says in the end, or what is said of one whose time is up; None where it ended without a word."""
         assert self._process.stdin and self._process.stdout and self._process.stderr
         listeners = [
             threading.Thread(target=self._listen, args=each, daemon=True)
@@ -124,7 +141,7 @@ class _Watch:
             self._process.stdin.write(pickle.dumps(self._task))
             self._process.stdin.flush()
         except BrokenPipeError:
-            return self._failed(self._ending())
+            return None
         until = time.monotonic() + self._task.seconds if self._task.seconds else None
         while True:
             if not self._line.wanted():
@@ -139,13 +156,13 @@ class _Watch:
             except queue.Empty:
                 continue
             if kind == "answer" and not text:
-                return self._failed(self._ending())
+                return None
             if (found := self._take(kind, text)) is not None:
                 return found
 
     def _listen(self, kind: str, stream: IO[bytes]) -> None:
         with stream:
-            for text in stream:
+            while text := stream.readline(_LONGEST_ANSWER if kind == "answer" else _LONGEST_LINE):
                 self._heard.put((kind, text))
         self._heard.put((kind, b""))
 
@@ -164,14 +181,13 @@ class _Watch:
     def _pass_on(self, text: str) -> None:
         if not text:
             return
-        self._printed.append(text[:_LONGEST_LINE])
+        self._printed.append(text)
         self._passed_on += 1
         if self._passed_on <= _LINES_PASSED_ON:
             self._line.say(self._tenant, self._printed[-1])
 
-    def _ending(self) -> str:
+    def ending(self, code: int) -> str:
         """How a process ended that ended without an outcome."""
-        code = self._process.wait()
         if code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
             more = "; the system does that where memory runs out" if -code == getattr(signal, "SIGKILL", 0) else ""
@@ -187,13 +203,33 @@ def _minutes(seconds: float) -> str:
     return f"{seconds / 60:g} minutes" if seconds != 60 else "1 minute"
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it started. Kernels are in sessions of their own: they end when they miss their parent."""
-    if process.poll() is None and hasattr(os, "killpg"):
-        os.killpg(process.pid, signal.SIGKILL)
-    elif process.poll() is None:
-        process.kill()
-    process.wait()
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    """Close what tells a process that its keeper is there."""
     if process.stdin is not None:
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()
+
+
+def _end(process: subprocess.Popen[bytes], patience: float) -> None:
+    """Let a process end by itself for so many seconds, and then end it and all that it started, a browser for instance.
+
+    Until it is waited for at the very end its number is nobody else's, and so is its group's. Kernels are in sessions of their own: they
+    end when they miss their parent.
+    """
+    until = time.monotonic() + patience
+    while not _has_ended(process) and time.monotonic() < until:
+        time.sleep(_GLANCE)
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
+    _let_go(process)
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process has ended. Where the system can tell without that, it is not waited for, so its number stays its own."""
+    if hasattr(os, "waitid"):
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    return process.poll() is not None

@@ -11,6 +11,10 @@ from typing import Any
 from aoai_lib.model import Json
 
 
+class UnwantedError(Exception):
+    """There is no outcome: nobody waits for it any more, and what was at work for it was ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a tenant. `problems` are sentences; `refused` says that the input was at fault and nothing is kept.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -15,10 +16,15 @@ from aoai_lib.bundle.timestamp import UnstampedError
 from aoai_lib.fleet.claims import abandon
 from aoai_lib.fleet.outcome import Outcome
 from aoai_lib.folder import check_writable
+from aoai_lib.storage import is_url
 
 
 class Place(Protocol):
     """What a batch needs of where it writes. A context manager: a journal that was begun in it is at work until it is left."""
+
+    @property
+    def out(self) -> str:
+        """The folder, absolute, or the URL."""
 
     def __enter__(self) -> Self: ...
 
@@ -53,6 +59,9 @@ class Place(Protocol):
     def stamp(self, folder: str, authority: str) -> None:
         """Have a sealed run stamped, unless it is stamped. Raises `UnstampedError`."""
 
+    def drafts(self) -> AbstractContextManager[Path]:
+        """A folder on this machine of which the files are in this place in the end."""
+
     def folder(self, name: str) -> Path | None:
         """Where that is on this machine, if it is."""
 
@@ -68,6 +77,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
+        self.out = str(self.path)
         self._held: IO[str] | None = None
 
     def __enter__(self) -> Self:
@@ -142,6 +152,10 @@ class Folder:
         if not (self.path / folder / timestamp.STAMP).is_file():
             timestamp.stamp(self.path / folder, authority)
 
+    def drafts(self) -> AbstractContextManager[Path]:
+        """See `Place`."""
+        return nullcontext(self.path)
+
     def folder(self, name: str) -> Path | None:
         """See `Place`."""
         return self.path / name
@@ -153,6 +167,15 @@ class Folder:
     def shown(self, name: str) -> str:
         """See `Place`."""
         return str(self.path / name)
+
+
+def place_of(out: str) -> Place:
+    """The place that a folder's path or a URL names. Raises `InputError`."""
+    if not is_url(out):
+        return Folder(Path(out))
+    from aoai_lib.fleet.remote import Remote
+
+    return Remote(out)
 
 
 def signed(place: Place, outcome: Outcome, key: Path | None) -> Outcome:

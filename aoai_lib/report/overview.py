@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aoai_lib.controls import catalogue
@@ -16,12 +16,15 @@ from aoai_lib.report.findings import Document
 from aoai_lib.report.table import Table
 from aoai_lib.report.tables import WORST_FIRST, named, worst_of
 from aoai_lib.report.text import words
+from aoai_lib.storage import Tree
 
 if TYPE_CHECKING:
     from aoai_lib.run import Run
 
 DRAWN_AT_MOST: Final = 12
 """Tenants side by side in the picture; the tables hold them all."""
+_READ_AT_ONCE: Final = 8
+"""Tenants whose runs are looked up at once: by URL each takes three requests."""
 
 _LEGEND: Final = (
     Cell("3 ✗", Tone.BAD, "so many subjects fail"),
@@ -157,37 +160,33 @@ def of_run(run: Run) -> Fleet:
     return Fleet([findings.document(run, run.snapshot.as_of)])
 
 
-def load(out: Path) -> Fleet:
+def load(tree: Tree) -> Fleet:
     """The newest finished run of every tenant in a folder of runs, by tenant. Raises `InputError` where there is none."""
-    documents, unfinished = [], []
-    for tenant in sorted(path for path in out.iterdir() if path.is_dir()):
-        runs = [path for path in sorted(tenant.iterdir(), reverse=True) if path.is_dir()]
-        finished = next(_finished(runs), None)
-        if finished is not None:
-            documents.append(_read(finished / "findings.json"))
-        elif runs:
-            unfinished.append(tenant.name)
+    tenants = [name for name in tree.folders("") if not name.startswith(".") and tree.folders(name)]
+    with ThreadPoolExecutor(_READ_AT_ONCE) as readers:
+        found = dict(zip(tenants, readers.map(lambda tenant: _newest_of(tree, tenant), tenants), strict=True))
+    documents = [document for document in found.values() if document is not None]
     if not documents:
-        raise InputError(f"There is no finished run in {out}: `aoai assess --out` makes them.")
-    return Fleet(documents, unfinished)
+        raise InputError(f"There is no finished run in {tree.shown()}: `aoai assess --out` makes them.")
+    return Fleet(documents, [tenant for tenant, document in found.items() if document is None])
 
 
-def newest(out: Path, tenant: str) -> Path | None:
-    """The folder of a tenant's newest finished run; None where there is none."""
-    folder = out / tenant
-    runs = sorted((path for path in folder.iterdir() if path.is_dir()), reverse=True) if folder.is_dir() else []
-    return next(_finished(runs), None)
+def newest(tree: Tree, tenant: str) -> str | None:
+    """The id of a tenant's newest finished run; None where there is none."""
+    runs = reversed(tree.folders(tenant))
+    return next((run for run in runs if {"SHA256SUMS", "findings.json"} <= set(tree.files(f"{tenant}/{run}"))), None)
 
 
-def _finished(runs: Sequence[Path]) -> Iterator[Path]:
-    return (run for run in runs if (run / "SHA256SUMS").is_file() and (run / "findings.json").is_file())
+def _newest_of(tree: Tree, tenant: str) -> Document | None:
+    run = newest(tree, tenant)
+    return _read(tree, f"{tenant}/{run}/findings.json") if run else None
 
 
-def _read(path: Path) -> Document:
+def _read(tree: Tree, name: str) -> Document:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(tree.read(name) or b"")
     except (OSError, ValueError) as problem:
-        raise InputError(f"{path} can't be read as findings: {problem}.") from problem
+        raise InputError(f"{tree.shown(name)} can't be read as findings: {problem}.") from problem
     if not isinstance(document, dict) or document.get("schema") != findings.SCHEMA:
-        raise InputError(f"{path} is not of the schema {findings.SCHEMA}: assess the tenant again.")
+        raise InputError(f"{tree.shown(name)} is not of the schema {findings.SCHEMA}: assess the tenant again.")
     return document
