@@ -139,6 +139,7 @@ def test_everything_was_served_and_done(told: Told) -> None:
 
 def test_no_file_is_where_it_should_not_be(told: Told) -> None:
     assert {each.name for each in told.out.iterdir()} == {
+        ".fleet",
         "exposed",
         "mixed",
         "06_fleet_overview.ipynb",
@@ -146,6 +147,7 @@ def test_no_file_is_where_it_should_not_be(told: Told) -> None:
     }
     home = told.out.parent.parent.parent
     assert [*home.rglob(f"*{ESCAPED}*")] == [] and not Path("/tmp", ESCAPED).exists()
+    assert [*(told.out / ".fleet").iterdir()] == [], "nobody is at work any more"
     for run in told.runs:
         assert all(re.fullmatch(r"[A-Za-z0-9_.]+", each.name) for each in run.iterdir())
 
