@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 _NOTHING: Final = re.compile(r"[^a-z0-9]")
 _ALONE: Final = frozenset(
@@ -45,6 +45,8 @@ _TOLD: Final = frozenset({"contentmd5", "etag", "hash", "internalid", "keyversio
 _POSTED_TO: Final = frozenset(
     {"callbackurl", "httptriggerurl", "serviceuri", "webhookuri", "webhookurl", "incomingwebhook", "webhook"}
 )
+_LONGEST_NAME: Final = 201
+"""What is as long or longer is no name."""
 _COLUMN_KIND: Final = re.compile(r"_[sdgbt]$")
 """What Log Analytics puts behind a custom column's name."""
 
@@ -61,7 +63,7 @@ def holds_secret(name: str) -> bool:
 
     What only speaks of a secret is none: `keyName`, `secretUri`, `maxTokens`.
     """
-    if len(name) > 200:
+    if len(name) >= _LONGEST_NAME:
         return False
     plain = bare(name)
     return plain in _ALONE or _ends(plain, _ENDS.search(plain))
@@ -77,15 +79,29 @@ def _ends(plain: str, found: re.Match[str] | None) -> bool:
 
 def holds_speech(name: str, *, in_log: bool = False) -> bool:
     """Whether a value of this name is what was said to a model or by it. Gateways' logs have more names for that."""
-    plain = bare(name[:200])
+    plain = bare(name[: _LONGEST_NAME - 1])
     return bool(_SPOKEN.fullmatch(plain) or (in_log and _SPOKEN_IN_LOGS.fullmatch(plain)))
 
 
-def is_posted_to(name: str) -> bool:
-    """Whether a value of this name is an address that lets whoever knows it post."""
-    return bare(name[:200]) in _POSTED_TO
+class Traits(NamedTuple):
+    """What a name says of its value."""
+
+    secret: bool
+    """See `holds_secret`."""
+    speech: bool
+    """See `holds_speech`."""
+    told: bool
+    """A version, an id or a digest, though it looks like a key: 32 hexadecimal digits."""
+    posted_to: bool
+    """An address that lets whoever knows it post."""
 
 
-def is_told(name: str) -> bool:
-    """Whether a value of this name is a version, an id or a digest, though it looks like a key: 32 hexadecimal digits."""
-    return bare(name[:200]) in _TOLD
+def traits(name: str, *, in_log: bool) -> Traits:
+    """All that a name says of its value."""
+    return _traits(name[:_LONGEST_NAME], in_log)
+
+
+@lru_cache(1 << 13)
+def _traits(name: str, in_log: bool) -> Traits:
+    plain = bare(name[: _LONGEST_NAME - 1])
+    return Traits(holds_secret(name), holds_speech(name, in_log=in_log), plain in _TOLD, plain in _POSTED_TO)

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from aoai_lib.evidence import wrappings
 from aoai_lib.evidence.masking import is_mask, mask
-from aoai_lib.evidence.naming import holds_secret, holds_speech, is_posted_to, is_told
+from aoai_lib.evidence.naming import holds_secret, holds_speech, traits
 from aoai_lib.model import Json
 from aoai_lib.secret_shapes import SHAPES
 
@@ -121,13 +121,14 @@ def _value(value: Json, name: str, depth: int, *, held: bool = False, log: bool 
         return [_value(each, name, depth, held=held, log=log) for each in value]
     if not isinstance(value, str):
         return value
-    if (held or holds_secret(name)) and _may_be_secret(value):
+    named = traits(name, in_log=log)
+    if (held or named.secret) and _may_be_secret(value):
         return mask(value)
-    if holds_speech(name, in_log=log) and _may_be_secret(value) and " " in value.strip():
+    if named.speech and _may_be_secret(value) and " " in value.strip():
         return mask(value)
-    if is_told(name) and _HEXADECIMAL.fullmatch(value):
+    if named.told and _HEXADECIMAL.fullmatch(value):
         return value
-    return _address(value) if is_posted_to(name) else _text(value, depth, log=log)
+    return _address(value) if named.posted_to else _text(value, depth, log=log)
 
 
 def _object(value: dict[str, Json], name: str, depth: int, *, held: bool, log: bool) -> dict[str, Json]:

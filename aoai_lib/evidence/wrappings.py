@@ -7,6 +7,7 @@ import binascii
 import html
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 from urllib.parse import unquote
@@ -24,6 +25,7 @@ PIECE: Final = re.compile(
     r"(?<![A-Za-z0-9+])[A-Za-z0-9+]{24,4096}(?![A-Za-z0-9+])|(?<![\w-])[\w-]{40,4096}={0,2}(?![\w-])"
 )
 _ID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SHORT: Final = 100
 _MIXED: Final = 0.42
 """Share of neighbours of different kinds (capital, small letter, digit): 0.6 where drawn at random, 0.2 in words with numbers."""
 
@@ -57,9 +59,18 @@ def _unescaped(text: str) -> str:
 
 
 def _kept(piece: str, redact: Redact) -> str:
-    plain = decoded(piece)
-    texts = _readable(piece) if plain is None else (plain,)
+    texts = _short_texts(piece) if len(piece) <= _SHORT else _texts(piece)
     return mask(piece) if any(redact(each) != each for each in texts) else piece
+
+
+def _texts(piece: str) -> tuple[str, ...]:
+    """What a text in base64 may say."""
+    plain = decoded(piece)
+    return tuple(_readable(piece)) if plain is None else (plain,)
+
+
+_short_texts = lru_cache(1 << 14)(_texts)
+"""The words of paths look like base64, and come again and again."""
 
 
 def _readable(piece: str) -> Iterator[str]:

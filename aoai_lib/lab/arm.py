@@ -158,33 +158,39 @@ def _demand_container(tenant: Tenant, path: ArmPath, verb: str) -> None:
 
 
 def _page(kind: Kind, query: Query) -> Answer:
-    items = list(kind.items(query)) if kind.items is not None else _shown(kind, query)
     start = _offset(kind, query.options)
     end = start + _size(kind, query.options)
-    body: Json = {"value": items[start:end]}
-    if end < len(items):
+    if kind.items is not None:
+        items = kind.items(query)
+        number, value = len(items), list(items[start:end])
+    else:
+        resources = _listed(kind, query)
+        number, value = len(resources), _shown(kind, query, resources[start:end])
+    body: Json = {"value": value}
+    if end < number:
         body["nextLink"] = _next_link(kind, query, end)
     elif kind.paging.end != "absent":
         body["nextLink"] = "" if kind.paging.end == "empty" else None
     if kind.type == "Microsoft.Resources/subscriptions":
-        body["count"] = {"type": "Total", "value": len(items)}
+        body["count"] = {"type": "Total", "value": number}
     return Answer(200, body)
 
 
-def _shown(kind: Kind, query: Query) -> list[Json]:
-    if kind.show is None:
-        raise errors.method_not_allowed("GET")
+def _listed(kind: Kind, query: Query) -> Sequence[Resource]:
     tenant, path = query.tenant, query.path
     if kind.listed is not None:
-        found: Sequence[Resource] = kind.listed(query)
-    elif kind.extension or len(path.types) > 1:
-        found = tenant.children(
-            path.parent if len(path.types) > 1 else f"{path.scope}/providers/{path.namespace}", path.types[-1]
-        )
-    else:
-        found = list(tenant.of_type(kind.type, path.scope))
+        return kind.listed(query)
+    if kind.extension or len(path.types) > 1:
+        above = path.parent if len(path.types) > 1 else f"{path.scope}/providers/{path.namespace}"
+        return tenant.children(above, path.types[-1])
+    return list(tenant.of_type(kind.type, path.scope))
+
+
+def _shown(kind: Kind, query: Query, resources: Sequence[Resource]) -> list[Json]:
+    if kind.show is None:
+        raise errors.method_not_allowed("GET")
     view = View(query.version, listing=True)
-    return [kind.show(tenant, each, view) for each in found]
+    return [kind.show(query.tenant, each, view) for each in resources]
 
 
 def _size(kind: Kind, options: Mapping[str, str]) -> int:
