@@ -9,22 +9,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from aoai_lib.azure.replay import Recording
-from aoai_lib.bundle import changes
+from aoai_lib.bundle import changes, digests
 from aoai_lib.bundle.opening import CHANGES, EVIDENCE, Bundle, open_bundle
 from aoai_lib.bundle.signing import SIGNATURE, UnsignedError, signer
 from aoai_lib.bundle.timestamp import STAMP, UnstampedError, stamped
 from aoai_lib.controls import catalogue_version
 from aoai_lib.evidence import snapshots
-from aoai_lib.evidence.seal import SUMS, digest
+from aoai_lib.evidence.seal import SUMS
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.model import InputError, Json, PlaybookError, Snapshot
 from aoai_lib.probe.active import COUNTED
@@ -32,8 +31,6 @@ from aoai_lib.report import findings, ocsf, page
 from aoai_lib.report.text import inert
 from aoai_lib.run import collect
 
-_LINE: Final = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>[^/\\\x00-\x1f][^\\\x00-\x1f]*)")
-_APART: Final = frozenset({SUMS, SIGNATURE, STAMP})
 _READ: Final = ("collected", "partial")
 
 
@@ -72,28 +69,10 @@ def verify(path: Path, allowed_signers: Path | None = None, roots: Path | None =
 
 def _files(path: Path) -> Answer:
     try:
-        text = (path / SUMS).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        return Answer("files", Outcome.BAD, f"{SUMS} is no text.")
-    listed: dict[str, str] = {}
-    if not text.endswith("\n"):
-        return Answer("files", Outcome.BAD, f"{SUMS} is cut off: its last line has no end.")
-    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
-        match = _LINE.fullmatch(line)
-        if match is None or match["name"] in listed or ".." in match["name"].split("/"):
-            return Answer("files", Outcome.BAD, f"{SUMS}, line {number}, is not as `aoai assess` writes it.")
-        listed[match["name"]] = match["digest"]
-    there = {
-        each.relative_to(path).as_posix(): each for each in path.rglob("*") if each.is_symlink() or not each.is_dir()
-    }
-    folders = {parent.as_posix() for name in listed for parent in PurePosixPath(name).parents}
-    inside = {each.relative_to(path).as_posix() for each in path.rglob("*") if each.is_dir() and not each.is_symlink()}
-    empty = [f"{name}/" for name in inside - folders]
-    problems = [f"missing: {name}" for name in listed if name not in there]
-    problems += [f"added: {name}" for name in sorted([*there, *empty]) if name not in listed and name not in _APART]
-    for name, wanted in listed.items():
-        if name in there and (there[name].is_symlink() or not there[name].is_file() or digest(there[name]) != wanted):
-            problems.append(f"altered: {name}")
+        listed = digests.listed(path)
+    except digests.UnlistedError as problem:
+        return Answer("files", Outcome.BAD, str(problem))
+    problems = digests.differences(path, listed)
     if problems:
         return Answer(
             "files", Outcome.BAD, f"The files are not those that were sealed: {len(problems)} differ.", tuple(problems)
