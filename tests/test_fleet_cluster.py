@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,12 @@ from aoai_lib.cli import main
 from aoai_lib.fleet import Outcome, Task
 from aoai_lib.fleet.crews import Here
 from aoai_lib.fleet.keeper import keep
+from aoai_lib.kernels.provisioner import NURSERY_VARIABLE
 from aoai_lib.parameters import Parameters
 
 HANGS = {"AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential", "IDENTITY_HEADER": "x"}
 
-pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and locks of POSIX")
 
 
@@ -108,6 +110,36 @@ def test_a_worker_killed_in_the_middle_costs_a_retry_and_no_result(cluster: Clus
     (journal,) = (out / ".fleet").iterdir()
     begun = {each["tenant"]: each["run_id"] for each in json.loads(journal.read_text(encoding="utf-8"))["tenants"]}
     assert begun == {tenant: folder.name for tenant, folder in sealed(out).items()}, "the retry filled the same run"
+
+
+def settles(condition: Callable[[], bool]) -> bool:
+    """Whether something becomes true within ten seconds."""
+    until = time.monotonic() + 10
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux")
+def test_workers_fork_their_kernels_and_go_on_doing_so(cluster: Cluster) -> None:
+    """A worker that was there, one that joins, and for the next batch; and what a worker started ends with it."""
+
+    def nursery(name: str = NURSERY_VARIABLE) -> str | None:
+        return os.environ.get(name)
+
+    first = cluster.worker("first", "--no-nanny")
+    with fleet.cluster(cluster.address, Audience()), distributed.Client(cluster.address) as client:
+        cluster.worker("second", "--no-nanny")
+        client.wait_for_workers(2)
+        seen = client.run(nursery)
+        (ours,) = (seen[worker] for worker, pid in client.run(os.getpid).items() if pid == first.pid)
+        assert len(set(seen.values())) == 2 and all(path and Path(path).is_socket() for path in seen.values())
+    with fleet.cluster(cluster.address, Audience()), distributed.Client(cluster.address) as client:
+        assert client.run(nursery) == seen
+    first.kill()
+    first.wait()
+    with socket.socket(socket.AF_UNIX) as asking:
+        assert settles(lambda: asking.connect_ex(ours) != 0)
 
 
 @needs_azurite

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from aoai_lib.fleet.crews import Audience
 from aoai_lib.fleet.keeper import Line
+from aoai_lib.kernels import warmed
 from aoai_lib.model import InputError
 
 _CONNECT_SECONDS: Final = 15
@@ -64,6 +65,7 @@ def cluster(address: str, audience: Audience) -> Iterator[tuple[Executor, Line]]
     executor: Executor = client.get_executor(pure=False)
     try:
         _check_workers(client, address)
+        _warm(client)
         client.subscribe_topic(topic.name, lambda event: _pass_on(event[1], audience))
         yield executor, topic
     finally:
@@ -111,6 +113,27 @@ def _check_workers(client: Any, address: str) -> None:
     others = sorted(set(versions.values()) - {tool_version()})
     if others:
         raise InputError(f"Workers of {address} have the playbook {', '.join(others)}, and here is {tool_version()}.")
+
+
+def _warm(client: Any) -> None:
+    """Let every worker, also one that joins later, fork kernels from one loaded process as long as it lives.
+
+    It is not taken away with the batch: another batch may have kernels from it, and they would end with it.
+    """
+    from distributed import WorkerPlugin
+
+    class Nurseries(WorkerPlugin):
+        name = "aoai-playbook-kernels"
+        idempotent = True
+
+        def setup(self, worker: Any) -> None:
+            self._left = contextlib.ExitStack()
+            self._left.enter_context(warmed())
+
+        def teardown(self, worker: Any) -> None:
+            self._left.close()
+
+    client.register_plugin(Nurseries())
 
 
 def _pass_on(words: tuple[Any, ...], audience: Audience) -> None:
