@@ -224,6 +224,13 @@ def _protocol(transports: dict[tuple[str, int], Any]) -> type[HttpToolsProtocol]
             transports.pop(self.peer, None)
             super().connection_lost(exc)
 
+        def shutdown(self) -> None:
+            """A connection that was closed for being idle waits for its client's farewell: a second close would lose it."""
+            if self.transport.is_closing():
+                self.transport.abort()
+            else:
+                super().shutdown()
+
     return Protocol
 
 

@@ -18,6 +18,8 @@ def test_it_leaves_no_connection_open_when_it_stops() -> None:
         context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost")
         for _ in range(2)
     ]
+    farewell = context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost")
+    farewell.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     host, gateway = next(iter(lab.vantages.values()))["gateway"].split(":")
     unanswered = [socket.create_connection((host, int(gateway))) for _ in range(2)]
     for each in unanswered:
@@ -27,6 +29,6 @@ def test_it_leaves_no_connection_open_when_it_stops() -> None:
         warnings.simplefilter("always", ResourceWarning)
         lab.stop()
         gc.collect()
-    for each in (*silent, *greeted, *unanswered):
+    for each in (*silent, *greeted, farewell, *unanswered):
         each.close()
     assert [str(each.message) for each in caught] == []
