@@ -44,6 +44,8 @@ OPENAI_APIS = (
 FOUNDRY_APIS = ("AI Foundry API", "AI Model Inference API", "Content Safety", "SpeechServices")
 MAXIMUM_FQDNS = 1000  # names that restricted outbound access may allow (Microsoft Learn, 2026-08)
 TRUSTED = "Microsoft.CognitiveServices,Microsoft.MachineLearningServices,Microsoft.Search"
+SINCE = {"allowProjectManagement": "2025-06-01", "storedCompletionsDisabled": "2025-09-01"}
+"""Properties that older api-versions don't show (API definitions from 2024-10-01 on)."""
 
 
 def endpoint_of(tenant: Tenant, resource: Resource) -> str:
@@ -65,7 +67,8 @@ def _show(tenant: Tenant, resource: Resource, view: View) -> Json:
     }
     if resource.body.get("tags"):
         body["tags"] = resource.body["tags"]
-    body["properties"] = _properties(tenant, resource)
+    found = _properties(tenant, resource)
+    body["properties"] = {name: value for name, value in found.items() if SINCE.get(name, "") <= view.version}
     identity = identity_of(tenant, resource)
     if identity:
         body["identity"] = identity

@@ -36,8 +36,9 @@ def _show(tenant: Tenant, resource: Resource, view: View) -> Json:
             {"fqdn": entry["fqdn"], "ipAddresses": [entry["address"]]}
             for entry in (interface.properties["addresses"] if interface and settled and not grouped else [])
         ],
-        "ipVersionType": "IPv4",
     }
+    if view.version >= "2025-01-01":  # API definitions: 2024-05-01 has none, 2025-05-01 has it; recorded by 2025-03-01
+        properties["ipVersionType"] = "IPv4"
     if own.get("applicationSecurityGroups"):
         properties["applicationSecurityGroups"] = own["applicationSecurityGroups"]
     return envelope(tenant, resource, properties)
