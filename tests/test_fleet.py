@@ -56,8 +56,11 @@ def assessed(tasks: list[Task], audience: Audience, jobs: int = 3) -> dict[str, 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for a process in /proc")
 def test_bad_tenants_cost_the_good_ones_nothing(lab: Lab, tmp_path: Path) -> None:
-    """One hangs, one is killed, one is empty; one is refused everything and one gets rubbish, which prove nothing."""
-    hardened = load(ROOT / "parameters" / "hardened.yaml")
+    """One hangs, one is killed, one is empty; one is refused everything and one gets rubbish, which prove nothing.
+
+    Nothing is looked at from vantage points: what a busy machine answers too late there is rightly open in one of two equal tenants.
+    """
+    hardened = load(ROOT / "parameters" / "hardened.yaml").model_copy(update={"vantage": ""})
     signs_in = {"AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential", "IDENTITY_HEADER": "x"}
 
     def named(tenant: str, place: dict[str, str], **more: object) -> Task:
