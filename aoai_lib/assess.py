@@ -130,13 +130,19 @@ def _judged(snapshot: Snapshot, control: Control, subjects: Subjects) -> Iterato
 
 @contextmanager
 def _without_cycle_collection() -> Iterator[None]:
-    """Judging makes many small values, which stay, and no cycles: to look for cycles again and again takes a third of the time."""
+    """Judging makes many small values, which stay, and no cycles: to look for cycles again and again takes a third of the time.
+
+    Afterwards they are put among the old ones as they are, so that not all of them are looked at when the next value is made.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if enabled:
+            if not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 

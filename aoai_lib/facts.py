@@ -8,7 +8,7 @@ about failure, and can't mistake one for an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from aoai_lib.model import ABSENT, Json, Observation, PlaybookError, Reading, Requirements, Snapshot, State, Subject
@@ -151,7 +151,7 @@ class Facts:
     def __init__(self, snapshot: Snapshot, subject: Subject) -> None:
         self.snapshot = snapshot
         self.subject = subject
-        self._seen: dict[str, tuple[Json, Reading]] = {}
+        self._seen: dict[str, Observation] = {}
 
     @property
     def requirements(self) -> Requirements:
@@ -166,11 +166,17 @@ class Facts:
     @property
     def observed(self) -> tuple[Observation, ...]:
         """Every value read so far, each path once, in the order of reading."""
-        return tuple(Observation(path, value, reading.evidence) for path, (value, reading) in self._seen.items())
+        return tuple(self._seen.values())
 
     def record(self, path: str, value: Json, reading: Reading) -> None:
         """Remember that a value was read."""
-        self._seen.setdefault(path, (value, reading))
+        if path not in self._seen:
+            self._seen[path] = Observation(path, value, reading.evidence)
+
+    def repeat(self, observed: Iterable[Observation]) -> None:
+        """Remember what other facts of the same snapshot saw."""
+        for each in observed:
+            self._seen.setdefault(each.path, each)
 
     def of(self, source: str, scope: str, label: str = "") -> View:
         """A view of a reading; raises `NotCollectedError` where it holds no answer. `label` names it in the paths."""

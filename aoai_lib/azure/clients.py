@@ -25,6 +25,7 @@ from aoai_lib.azure.clouds import Cloud
 from aoai_lib.azure.credentials import who
 from aoai_lib.azure.graph import Graph
 from aoai_lib.azure.logs import Logs
+from aoai_lib.azure.pace import Pace, PacingPolicy
 from aoai_lib.azure.permission import ReadOnlyPolicy, WriteRefusedError
 from aoai_lib.azure.recording import RecordingPolicy
 from aoai_lib.azure.replay import Recording, ReplayAdapter
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from azure.mgmt.resource.subscriptions import SubscriptionClient
 
 CONCURRENCY: Final = 16
-"""Requests in flight at once, well under ARM's bucket of 25 reads a second per caller and subscription."""
+"""Requests in flight at once. How many go out each second is for `pace` to say."""
 
 _RETRIES: Final = 4
 _TIMEOUT: Final = (10, 60)
@@ -74,6 +75,7 @@ class Azure:
         self._credential = credential
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = RLock()
+        self._pace = Pace()
         session = requests.Session()
         adapter = ReplayAdapter(recording) if recording else requests.adapters.HTTPAdapter(pool_maxsize=CONCURRENCY)
         session.mount("https://", adapter)
@@ -83,7 +85,7 @@ class Azure:
         self._session = session
 
     def policies(self, scope: str) -> list[Any]:
-        """The pipeline of every client: refuse, retry, sign, record. Its order is what makes the record complete."""
+        """The pipeline of every client: refuse, retry, wait, sign, record. Its order is what makes the record complete."""
         retry = (
             RetryPolicy(retry_total=0) if self.recording else RetryPolicy(retry_total=_RETRIES, retry_backoff_max=30)
         )
@@ -94,6 +96,7 @@ class Azure:
             AnswerShapePolicy(),
             ContentDecodePolicy(),
             retry,
+            PacingPolicy(self._pace),
             BearerTokenCredentialPolicy(self._credential, scope),
             RecordingPolicy(self.evidence),
         ]

@@ -28,9 +28,11 @@ class OddAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scopes:
-    """For what a source is read. `stage` orders reading: a stage begins when the one before has ended."""
+    """For what a source is read. `needs` are the sources that the scopes are found in: `find` gets their readings and no
+    others, once all of them are there.
+    """
 
-    stage: int
+    needs: tuple[str, ...]
     find: Callable[[Readings], Iterable[str]]
 
 
@@ -73,9 +75,9 @@ def _accounts(readings: Readings) -> Iterable[str]:
     return items(readings, "accounts")
 
 
-EACH_SUBSCRIPTION: Final = Scopes(1, _subscriptions)
-"""Scope: a subscription id (GUID). Stage 1 includes the accounts themselves."""
-EACH_ACCOUNT: Final = Scopes(2, _accounts)
+EACH_SUBSCRIPTION: Final = Scopes(("subscriptions",), _subscriptions)
+"""Scope: a subscription id (GUID)."""
+EACH_ACCOUNT: Final = Scopes(("accounts",), _accounts)
 """Scope: an account's ARM id."""
 
 
@@ -88,7 +90,7 @@ def _regions(readings: Readings) -> Iterable[str]:
             yield f"/subscriptions/{subscription}/providers/Microsoft.CognitiveServices/locations/{region}"
 
 
-EACH_REGION: Final = Scopes(2, _regions)
+EACH_REGION: Final = Scopes(("account",), _regions)
 """Scope: the ARM id of a region in a subscription that holds an account there."""
 
 

@@ -66,7 +66,7 @@ SOURCES = (
     ),
     Source(
         "rai_blocklist_items",
-        Scopes(3, _blocklists_in_use),
+        Scopes(("deployment", "rai_policies"), _blocklists_in_use),
         "Microsoft.CognitiveServices/accounts/raiBlocklists/raiBlocklistItems/read",
         _read_entries,
     ),

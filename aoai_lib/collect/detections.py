@@ -28,7 +28,8 @@ TABLE_QUERIES: Final = frozenset(
     for table in ("AzureDiagnostics", *(table for each in catalogue() for table in each.tables))
 )
 """What queries take besides `QUERIES`, for each table that they name (Microsoft Learn, "Manage table-level read access")."""
-_NEEDED: Final = ("diagnostic_settings", "subscription_diagnostic_settings", "workspace")
+NEEDED: Final = ("diagnostic_settings", "subscription_diagnostic_settings", "workspace")
+"""The sources that the workspaces which logs go to are found in."""
 
 
 def customer_ids(readings: Readings) -> Iterable[str]:
@@ -72,8 +73,8 @@ def _over_events(name: str, _: int) -> str:
 
 
 SOURCES = (
-    *(source for source in monitoring.SOURCES if source.name in _NEEDED),
-    Source("arrivals", Scopes(4, customer_ids), QUERIES, lambda azure, name: azure.logs().query(name, ARRIVALS)),
-    Source("detection", Scopes(4, _each), QUERIES, _asked(_over_own_rows)),
-    Source("detection_trial", Scopes(4, _each), QUERIES, _asked(_over_events)),
+    *(source for source in monitoring.SOURCES if source.name in NEEDED),
+    Source("arrivals", Scopes(NEEDED, customer_ids), QUERIES, lambda azure, name: azure.logs().query(name, ARRIVALS)),
+    Source("detection", Scopes(NEEDED, _each), QUERIES, _asked(_over_own_rows)),
+    Source("detection_trial", Scopes(NEEDED, _each), QUERIES, _asked(_over_events)),
 )

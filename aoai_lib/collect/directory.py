@@ -19,6 +19,8 @@ from aoai_lib.model import Requirements, Snapshot, State
 
 BATCH: Final = 1000
 """Ids that are asked for at once: what `getByIds` takes."""
+_GIVEN: Final = ("subscription_list", "subscriptions", "accounts", ACTIVE, ELIGIBLE, "deny_assignments")
+_ROLES: Final = ("role_definitions", "tenant_role_definitions", "role_definition")
 _GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -85,9 +87,14 @@ def _matters(register: Register, assignment: Assignment) -> bool:
 SOURCES_OF_NAMES: Final = (
     Source(
         "directory_objects",
-        Scopes(2, _principals),
+        Scopes(_GIVEN, _principals),
         READ_NAMES,
         lambda azure, ids: azure.graph().objects(ids.split(",")),
     ),
-    Source("group_members", Scopes(4, _groups), READ_GROUPS, lambda azure, group: azure.graph().members(group)),
+    Source(
+        "group_members",
+        Scopes(("directory_objects", *_ROLES, *_GIVEN), _groups),
+        READ_GROUPS,
+        lambda azure, group: azure.graph().members(group),
+    ),
 )

@@ -16,6 +16,14 @@ from aoai_lib.effective_access.records import chain, is_above, normal, role_id
 from aoai_lib.model import Json, State
 
 AUTHORIZATION: Final = "Microsoft.Authorization"
+_ASSIGNED: Final = (
+    "subscriptions",
+    "accounts",
+    "role_assignments",
+    "role_eligibility",
+    "role_definitions",
+    "tenant_role_definitions",
+)
 SCHEDULES_VERSION: Final = "2020-10-01"
 """The API version of schedule instances. They are read without the SDK: its one client speaks several versions and keeps
 the last one asked for, so that the second page of a list read at the same time would be asked for in the wrong version."""
@@ -118,13 +126,13 @@ SOURCES = (
     ),
     Source(
         "tenant_role_definitions",
-        Scopes(2, _unlisted),
+        Scopes(("role_definitions",), _unlisted),
         f"{AUTHORIZATION}/roleDefinitions/read",
         lambda azure, _: azure.authorization("").role_definitions.list(""),
     ),
     Source(
         "role_definition",
-        Scopes(3, _unknown),
+        Scopes(_ASSIGNED, _unknown),
         f"{AUTHORIZATION}/roleDefinitions/read",
         lambda azure, definition: azure.authorization("").role_definitions.get_by_id(definition),
     ),

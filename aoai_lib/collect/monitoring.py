@@ -31,6 +31,7 @@ FIRED_VERSION: Final = "2019-05-05-preview"
 FIRED_REACH: Final = "30d"
 """How far back alerts are kept (Microsoft Learn, "Alerts - Get All": `timeRange`)."""
 PRICINGS_VERSION: Final = "2024-01-01"
+_SETTINGS: Final = ("diagnostic_settings", "subscription_diagnostic_settings")
 RULES: Final = ("metric_alerts", "scheduled_query_rules", "activity_log_alerts")
 
 
@@ -135,13 +136,13 @@ SOURCES = (
     ),
     Source(
         "scheduled_query_rules",
-        Scopes(3, _rule_subscriptions),
+        Scopes(("subscriptions", *_SETTINGS), _rule_subscriptions),
         "Microsoft.Insights/scheduledQueryRules/read",
         lambda azure, scope: azure.monitor(scope).scheduled_query_rules.list_by_subscription(),
     ),
     Source(
         "workspace",
-        Scopes(3, _all_workspaces),
+        Scopes(_SETTINGS, _all_workspaces),
         "Microsoft.OperationalInsights/workspaces/read",
         lambda azure, workspace: azure.workspaces(subscription_of(workspace)).workspaces.get(
             group_of(workspace), name_of(workspace)
@@ -149,19 +150,22 @@ SOURCES = (
     ),
     Source(
         "diagnostics_table",
-        Scopes(3, lambda readings: workspaces_of(readings, "diagnostic_settings")),
+        Scopes(("diagnostic_settings",), lambda readings: workspaces_of(readings, "diagnostic_settings")),
         TABLES,
         _table("AzureDiagnostics"),
     ),
     Source(
         "activity_table",
-        Scopes(3, lambda readings: workspaces_of(readings, "subscription_diagnostic_settings")),
+        Scopes(
+            ("subscription_diagnostic_settings",),
+            lambda readings: workspaces_of(readings, "subscription_diagnostic_settings"),
+        ),
         TABLES,
         _table("AzureActivity"),
     ),
     Source(
         "action_group",
-        Scopes(4, _named_groups),
+        Scopes(("action_groups", *RULES), _named_groups),
         "Microsoft.Insights/actionGroups/read",
         lambda azure, group: azure.monitor(subscription_of(group)).action_groups.get(group_of(group), name_of(group)),
     ),

@@ -25,6 +25,9 @@ from aoai_lib.model import Json, State
 
 _DOCUMENTED: Final = ("privatelink.openai.", "privatelink.cognitiveservices.", "privatelink.services.ai.")
 """How the private zones of these accounts begin in every cloud (Microsoft Learn, "Private DNS zone values", 2026-08)."""
+_CONNECTED: Final = ("accounts", "account")
+ENDPOINTS: Final = (*_CONNECTED, "private_endpoint")
+"""The sources that `endpoints` looks at."""
 LISTED_INTERFACES: Final = 8
 """From so many endpoints in a subscription, listing all its network interfaces takes fewer requests than reading them singly."""
 
@@ -127,6 +130,9 @@ def _foreign_networks(readings: Readings) -> Iterable[str]:
     return unlisted(readings, "virtual_network", "virtual_networks", networks)
 
 
+_ZONES: Final = ("private_dns_zone_groups", "private_link_resources", "private_dns_zones")
+
+
 def _zones(readings: Readings) -> Iterable[str]:
     """Private DNS zones that a zone group names, and those that bear a name which the accounts' private link requires.
 
@@ -181,7 +187,7 @@ SOURCES = (
     ),
     Source(
         "private_link_resources",
-        Scopes(2, _connected_accounts),
+        Scopes(_CONNECTED, _connected_accounts),
         "Microsoft.CognitiveServices/accounts/privateLinkResources/read",
         lambda azure, account: azure.cognitive(subscription_of(account)).private_link_resources.list(
             group_of(account), name_of(account)
@@ -189,7 +195,7 @@ SOURCES = (
     ),
     Source(
         "private_endpoint",
-        Scopes(2, _foreign_endpoints),
+        Scopes(("private_endpoints", *ENDPOINTS), _foreign_endpoints),
         "Microsoft.Network/privateEndpoints/read",
         lambda azure, scope: azure.network(subscription_of(scope)).private_endpoints.get(
             group_of(scope), name_of(scope)
@@ -197,7 +203,7 @@ SOURCES = (
     ),
     Source(
         "private_dns_zone_groups",
-        Scopes(2, _existing_endpoints),
+        Scopes(("private_endpoints", *ENDPOINTS), _existing_endpoints),
         "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/read",
         lambda azure, scope: azure.network(subscription_of(scope)).private_dns_zone_groups.list(
             name_of(scope), group_of(scope)
@@ -205,14 +211,14 @@ SOURCES = (
     ),
     Source(
         "network_interfaces",
-        Scopes(3, _interface_subscriptions),
+        Scopes(("subscriptions", *ENDPOINTS), _interface_subscriptions),
         "Microsoft.Network/networkInterfaces/read",
         lambda azure, scope: azure.network(scope).network_interfaces.list_all(),
         items="network_interface",
     ),
     Source(
         "virtual_network",
-        Scopes(3, _foreign_networks),
+        Scopes(("virtual_networks", "virtual_network", *ENDPOINTS), _foreign_networks),
         "Microsoft.Network/virtualNetworks/read",
         lambda azure, scope: azure.network(subscription_of(scope)).virtual_networks.get(
             group_of(scope), name_of(scope)
@@ -220,7 +226,7 @@ SOURCES = (
     ),
     Source(
         "dns_zone_links",
-        Scopes(3, _zones),
+        Scopes(_ZONES, _zones),
         "Microsoft.Network/privateDnsZones/virtualNetworkLinks/read",
         lambda azure, scope: azure.dns(subscription_of(scope)).virtual_network_links.list(
             group_of(scope), name_of(scope)
@@ -228,7 +234,7 @@ SOURCES = (
     ),
     Source(
         "dns_a_records",
-        Scopes(3, _zones),
+        Scopes(_ZONES, _zones),
         "Microsoft.Network/privateDnsZones/A/read",
         lambda azure, scope: azure.dns(subscription_of(scope)).record_sets.list_by_type(
             group_of(scope), name_of(scope), "A"
@@ -237,7 +243,7 @@ SOURCES = (
     ),
     Source(
         "network_interface",
-        Scopes(4, _single_interfaces),
+        Scopes(("network_interfaces", "network_interface", *ENDPOINTS), _single_interfaces),
         "Microsoft.Network/networkInterfaces/read",
         lambda azure, scope: azure.network(subscription_of(scope)).network_interfaces.get(
             group_of(scope), name_of(scope)

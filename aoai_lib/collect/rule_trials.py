@@ -22,7 +22,7 @@ from aoai_lib.collect import (
     name_of,
     subscription_of,
 )
-from aoai_lib.collect.detections import workspaces
+from aoai_lib.collect.detections import NEEDED, workspaces
 from aoai_lib.collect.usage import QUERIES
 from aoai_lib.controls.monitoring_changes import CHANGES
 from aoai_lib.controls.monitoring_queries import Query, understand
@@ -32,12 +32,6 @@ from aoai_lib.model import Json
 
 MOST_TRIALS: Final = 50
 """Trials in a run. A tenant with more rules of this kind has them made by a template, and the first ones tell how."""
-_NEEDED: Final = (
-    "diagnostic_settings",
-    "subscription_diagnostic_settings",
-    "workspace",
-    "scheduled_query_rules",
-)
 _NEW: Final = {"caller": "99999999-0000-4000-8000-000000000009", "address": "198.51.100.***"}
 
 
@@ -123,6 +117,6 @@ def _try(azure: Azure, scope: str) -> Any:
 
 
 SOURCES = (
-    *(source for source in monitoring.SOURCES if source.name in _NEEDED),
-    Source("rule_trial", Scopes(4, _each), QUERIES, _try),
+    *(source for source in monitoring.SOURCES if source.name in (*NEEDED, "scheduled_query_rules")),
+    Source("rule_trial", Scopes(("accounts", "scheduled_query_rules", *NEEDED), _each), QUERIES, _try),
 )

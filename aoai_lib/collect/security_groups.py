@@ -8,10 +8,13 @@ application security group, which no other answer resolves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from aoai_lib.collect import Readings, Scopes, Source, group_of, items, name_of, subscription_of
-from aoai_lib.collect.network import arm_ids, endpoints, entries, inner, unlisted
+from aoai_lib.collect.network import ENDPOINTS, arm_ids, endpoints, entries, inner, unlisted
 from aoai_lib.model import Json
+
+_PLACES: Final = (*ENDPOINTS, "virtual_network")
 
 
 def _guards(readings: Readings) -> list[str]:
@@ -56,14 +59,14 @@ def _member_subscriptions(readings: Readings) -> Iterable[str]:
 SOURCES = (
     Source(
         "network_security_groups",
-        Scopes(4, _guarded_subscriptions),
+        Scopes(("subscriptions", *_PLACES), _guarded_subscriptions),
         "Microsoft.Network/networkSecurityGroups/read",
         lambda azure, scope: azure.network(scope).network_security_groups.list_all(),
         items="network_security_group",
     ),
     Source(
         "network_security_group",
-        Scopes(5, _single_guards),
+        Scopes(("network_security_groups", "network_security_group", *_PLACES), _single_guards),
         "Microsoft.Network/networkSecurityGroups/read",
         lambda azure, scope: azure.network(subscription_of(scope)).network_security_groups.get(
             group_of(scope), name_of(scope)
@@ -71,7 +74,7 @@ SOURCES = (
     ),
     Source(
         "network_interfaces",
-        Scopes(6, _member_subscriptions),
+        Scopes(("network_security_group", *_PLACES), _member_subscriptions),
         "Microsoft.Network/networkInterfaces/read",
         lambda azure, scope: azure.network(scope).network_interfaces.list_all(),
         items="network_interface",

@@ -1,14 +1,16 @@
-"""Read one tenant: stage by stage, each stage's calls at once."""
+"""Read one tenant: as many calls at once as may be, each as soon as it is known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from itertools import groupby
+from queue import SimpleQueue
+from typing import Final
 
 from aoai_lib.azure.clients import CONCURRENCY, Azure
 from aoai_lib.collect import EACH_SUBSCRIPTION, Readings, Source, group_of, name_of, sources, subscription_of
+from aoai_lib.collect.agenda import Agenda, Work
 from aoai_lib.collect.clock import service_clock
 from aoai_lib.collect.reader import read
 from aoai_lib.collect.scope import ACCOUNTS, SUBSCRIPTIONS, serves_models
@@ -17,6 +19,18 @@ from aoai_lib.parameters import Parameters
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being read, how many reads are done, and how many are known so far."""
+
+_ACCOUNT_LIST: Final = Source(
+    "account_list",
+    EACH_SUBSCRIPTION,
+    ACCOUNTS,
+    lambda azure, scope: azure.cognitive(scope).accounts.list(),
+    items="listed_account",
+)
+_TOLD: Final = {"account_list": ("account", "accounts")}
+"""The accounts to assess are chosen from the lists of them."""
+_AHEAD: Final = 2 * CONCURRENCY
+"""Reads that are handed out at once, so that nobody waits for the next one."""
 
 
 def _silent(what: str, done: int, known: int) -> None:
@@ -40,11 +54,8 @@ class Collector:
         """
         self._read_subscriptions()
         caller = self.azure.caller()
-        self._read_accounts()
         wanted = [source for name, group in sources().items() if name == "scope" or name in phases for source in group]
-        wanted.sort(key=lambda source: source.over.stage)
-        for _, stage in groupby(wanted, key=lambda source: source.over.stage):
-            self._read_all([(source, scope) for source in stage for scope in source.over.find(self.readings)])
+        self._read_all(Agenda((_ACCOUNT_LIST, *wanted), _TOLD))
         parameters = self.parameters
         return Snapshot(
             tenant=parameters.tenant,
@@ -72,16 +83,41 @@ class Collector:
             reading, source=name, scope=item["id"], state=State.COLLECTED, value=item, reason=""
         )
 
-    def _read_all(self, work: Iterable[tuple[Source, str]]) -> None:
-        unread = list({(source.name, scope.lower()): (source, scope) for source, scope in work}.values())
-        unread = [(source, scope) for source, scope in unread if (source.name, scope.lower()) not in self.readings]
-        self._known += len(unread)
+    def _read_all(self, agenda: Agenda) -> None:
+        """Carry out an agenda to its end, and put the readings in its order, whichever came first."""
+        finished: SimpleQueue[Future[Reading]] = SimpleQueue()
+        running: dict[Future[Reading], Work] = {}
         with ThreadPoolExecutor(CONCURRENCY) as pool:
-            tasks = [(source, pool.submit(read, self.azure, source, scope)) for source, scope in unread]
-            for source, task in tasks:
-                self._keep(task.result(), source)
-                self._done += 1
-                self._progress(source.name.replace("_", " "), self._done, self._known)
+            while True:
+                for source in agenda.opened():
+                    agenda.plan(source, self._unread(source))
+                while len(running) < _AHEAD and (work := agenda.take()):
+                    task = pool.submit(read, self.azure, work.source, work.scope)
+                    running[task] = work
+                    task.add_done_callback(finished.put)
+                if not running:
+                    break
+                task = finished.get()
+                self._finish(agenda, running.pop(task), task.result())
+        rank = {name: number for number, name in enumerate(agenda.names())}
+        self.readings = dict(sorted(self.readings.items(), key=lambda each: rank.get(each[0][0], -1)))
+
+    def _unread(self, source: Source) -> list[str]:
+        """The scopes of a source, each once, without what has been read."""
+        seen = {key: reading for key, reading in self.readings.items() if key[0] in source.over.needs}
+        found = {scope.lower(): scope for scope in source.over.find(seen)}
+        unread = [scope for key, scope in found.items() if (source.name, key) not in self.readings]
+        self._known += len(unread)
+        return unread
+
+    def _finish(self, agenda: Agenda, work: Work, reading: Reading) -> None:
+        self._done += 1
+        self._progress(work.source.name.replace("_", " "), self._done, self._known)
+        readings = agenda.close(work, reading)
+        for each in readings or ():
+            self._keep(each, work.source)
+        if readings and work.source is _ACCOUNT_LIST:
+            self._select_all_accounts()
 
     def _read_subscriptions(self) -> None:
         named = list(self.parameters.subscriptions)
@@ -107,16 +143,8 @@ class Collector:
         listed = self.readings["subscription_list", ""].value or []
         return next((item["tenantId"] for item in listed if isinstance(item.get("tenantId"), str)), "")
 
-    def _read_accounts(self) -> None:
-        listing = Source(
-            "account_list",
-            EACH_SUBSCRIPTION,
-            ACCOUNTS,
-            lambda azure, scope: azure.cognitive(scope).accounts.list(),
-            items="listed_account",
-        )
+    def _select_all_accounts(self) -> None:
         subscriptions = self.readings["subscriptions", ""].value or []
-        self._read_all([(listing, subscription) for subscription in subscriptions])
         for subscription in subscriptions:
             self._select_accounts(subscription, self.readings["account_list", subscription])
         if subscriptions and not any(

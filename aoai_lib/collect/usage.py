@@ -52,7 +52,7 @@ SOURCES = (
     *(source for source in monitoring.SOURCES if source.name in _NEEDED),
     Source(
         "callers",
-        Scopes(4, _customer_ids),
+        Scopes(("diagnostic_settings", "workspace"), _customer_ids),
         QUERIES,
         lambda azure, workspace: azure.logs().query(workspace, QUESTION),
     ),

@@ -9,7 +9,7 @@ from aoai_lib.effective_access.records import Assignment, Role, normal
 from aoai_lib.effective_access.register import CLASSIC, DELEGATED, UNKNOWN, Register, register_of
 from aoai_lib.facts import Facts, NotCollectedError
 from aoai_lib.frameworks import Clause, ai_rmf, atlas, cis, mcsb, nist80053, owasp
-from aoai_lib.model import ABSENT, Json, Reading
+from aoai_lib.model import ABSENT, Json, Observation, Reading
 
 NAMED: Final = 3
 """How many principals a reason names; the evidence holds them all."""
@@ -56,20 +56,31 @@ def role(facts: Facts, definition: str) -> Role:
 
 def cite(facts: Facts, assignments: Iterable[Assignment]) -> None:
     """Record what was found: who, by which group, which role, where, and what the role allows."""
-    for assignment in assignments:
-        view = assignment.origin.view(facts).at("properties")
-        for name in _CITED.get(assignment.origin.reading.source, _ASSIGNMENT):
-            view.get(name)
-        if assignment.condition:
-            view.get("condition")
-        for principal in (assignment.principal, assignment.through):
-            if person := register(facts).directory.find(principal):
-                for name in ("id", "displayName", "userPrincipalName"):
-                    person.origin.view(facts).get(name)
-        if held := _known(facts, assignment):
-            own = held.origin.view(facts).at("properties")
-            own.get("roleName")
-            own.get("permissions")
+    cited = register(facts).cited
+    for each in assignments:
+        origin = each.origin
+        key = id(origin.reading), origin.path, each.principal, each.through, each.role_definition, each.condition
+        if key not in cited:
+            cited[key] = _look_at(Facts(facts.snapshot, facts.subject), each)
+        facts.repeat(cited[key])
+
+
+def _look_at(facts: Facts, assignment: Assignment) -> tuple[Observation, ...]:
+    """What there is to cite of an assignment. It depends on no subject, so one look serves all of them."""
+    view = assignment.origin.view(facts).at("properties")
+    for name in _CITED.get(assignment.origin.reading.source, _ASSIGNMENT):
+        view.get(name)
+    if assignment.condition:
+        view.get("condition")
+    for principal in (assignment.principal, assignment.through):
+        if person := register(facts).directory.find(principal):
+            for name in ("id", "displayName", "userPrincipalName"):
+                person.origin.view(facts).get(name)
+    if held := _known(facts, assignment):
+        own = held.origin.view(facts).at("properties")
+        own.get("roleName")
+        own.get("permissions")
+    return facts.observed
 
 
 _ASSIGNMENT: Final = ("principalId", "principalType", "roleDefinitionId", "scope")

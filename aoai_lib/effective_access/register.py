@@ -30,7 +30,7 @@ from aoai_lib.effective_access.records import (
     normal,
 )
 from aoai_lib.facts import Facts, NotCollectedError, UnexpectedShapeError
-from aoai_lib.model import Kind, Reading, Snapshot, State, Subject
+from aoai_lib.model import Kind, Observation, Reading, Snapshot, State, Subject
 
 ACTIVE: Final = "role_assignments"
 ELIGIBLE: Final = "role_eligibility"
@@ -72,6 +72,8 @@ class Register:
         self._held: dict[tuple[str, Capability], tuple[str, ...]] = {}
         self._above: dict[str, list[str]] = {}
         self._holders: dict[tuple[str, Capability, str], list[Assignment]] = {}
+        self.cited: dict[tuple[int | str, ...], tuple[Observation, ...]] = {}
+        """What controls cite of an assignment, by what it depends on: they cite the same ones for every account."""
         self._excess: dict[str, list[tuple[str, bool]]] = {}
 
     def reading(self, source: str) -> Reading:

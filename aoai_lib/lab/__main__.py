@@ -32,6 +32,7 @@ from aoai_lib.lab.world import BUNDLED, World, WorldError, load_worlds, read, wo
 @click.option(
     "--fault", "faults", multiple=True, metavar="KIND[:COUNT[:PATH]]", help="Fail on request; see docs/lab.md."
 )
+@click.option("--quota", default="", metavar="READS:PER_SECOND", help="Limit what a caller may read, as 250:25.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="The public listener's port; 0 takes a free one."
 )
@@ -50,6 +51,7 @@ def main(
     key_delay: float | None,
     blocklist_delay: float | None,
     faults: Sequence[str],
+    quota: str,
     port: int,
     identity: str,
     handshake: bool,
@@ -63,6 +65,7 @@ def main(
             port=port,
             key_delay=key_delay,
             blocklist_delay=blocklist_delay,
+            quota=quota,
         )
     except (WorldError, ValueError, OSError) as error:
         raise click.UsageError(str(error)) from error

@@ -24,6 +24,7 @@ from aoai_lib.lab import arm, dataplane, faults, graph, logqueries, metadata, pr
 from aoai_lib.lab.errors import ArmError
 from aoai_lib.lab.faults import Fault, Faults
 from aoai_lib.lab.kinds import Caller
+from aoai_lib.lab.quota import Quota
 from aoai_lib.lab.store import Tenant
 from aoai_lib.lab.tokens import ARM, GRAPH, LOGS, Issuer, SignInError
 
@@ -43,11 +44,14 @@ class Received:
 class Application:
     """The ASGI application. ``listener`` is ``public`` or ``private`` per request, set by ``behind``."""
 
-    def __init__(self, tenants: list[Tenant], issuer: Issuer, faults_: Faults, latency_ms: float) -> None:
+    def __init__(
+        self, tenants: list[Tenant], issuer: Issuer, faults_: Faults, latency_ms: float, quota: Quota | None
+    ) -> None:
         self.tenants = tenants
         self.issuer = issuer
         self.faults = faults_
         self.latency_ms = latency_ms
+        self.quota = quota
         self.requests: list[Received] = []
         self.changing = threading.RLock()  # answers are made in worker threads, state is changed by one at a time
         self.transports: dict[tuple[str, int], Any] = {}
@@ -114,13 +118,22 @@ class Application:
         self._demand_own_tenant(tenant, request.url.path)
         options = _options(request)
         path, headers = request.url.path, dict(request.headers)
+        left = self._take(caller, request)
         answer = arm.handle(tenant, caller, request.method, path, options, _json(body), headers)
         if request.method not in ("GET", "HEAD"):
             propagation.observe(tenant)
-        response = _respond(answer.status, answer.body, _arm_headers(tenant, caller, request) | answer.headers)
+        response = _respond(answer.status, answer.body, _arm_headers(tenant, caller, request) | left | answer.headers)
         if "/privatednszones/" in f"{request.url.path}/".lower() and response.body:
             return Response(bytes(response.body).replace(b"/", b"\\/"), response.status_code, _plain_headers(response))
         return response
+
+    def _take(self, caller: Caller, request: Request) -> dict[str, str]:
+        """One read of the caller's quota, where there is one; the header that tells what is left of it."""
+        steps = request.url.path.strip("/").split("/")
+        if self.quota is None or request.method not in ("GET", "HEAD") or len(steps) < 2:
+            return {}
+        left = self.quota.take(caller.object_id, steps[1])
+        return {"x-ms-ratelimit-remaining-subscription-reads": str(left)}
 
     def _demand_own_tenant(self, tenant: Tenant, path: str) -> None:
         parts = path.strip("/").split("/")

@@ -38,6 +38,7 @@ from aoai_lib.lab.app import Application, Received
 from aoai_lib.lab.dataplane import SUFFIXES
 from aoai_lib.lab.faults import Faults
 from aoai_lib.lab.names import VANTAGES
+from aoai_lib.lab.quota import quota_of
 from aoai_lib.lab.seed import tenant_of
 from aoai_lib.lab.store import Tenant
 from aoai_lib.lab.tokens import LIFETIME, Issuer
@@ -52,7 +53,8 @@ class Lab:
 
     ``port`` is the public listener's (0: any free one), ``polls`` how many looks a long-running operation takes,
     ``token_seconds`` how long a managed identity's token is good, ``key_delay`` and ``blocklist_delay`` how many seconds
-    switched-off keys are still taken and new blocklist items without effect (else as each world says, or not at all).
+    switched-off keys are still taken and new blocklist items without effect (else as each world says, or not at all),
+    ``quota`` how much a caller may read in a subscription, ``250:25`` as on the service (else as much as it likes).
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Lab:
         token_seconds: int = LIFETIME,
         key_delay: float | None = None,
         blocklist_delay: float | None = None,
+        quota: str = "",
     ) -> None:
         if not worlds:
             raise ValueError("a lab needs at least one world")
@@ -78,7 +81,9 @@ class Lab:
         for tenant in self._tenants:
             propagation.begin(tenant, key_delay=key_delay, blocklist_delay=blocklist_delay)
         self._issuer = Issuer(self._tenants, self.url, token_seconds)
-        self._application = Application(self._tenants, self._issuer, self.faults, latency_ms)
+        self._application = Application(
+            self._tenants, self._issuer, self.faults, latency_ms, quota_of(quota) if quota else None
+        )
         listeners = dict(zip(("public", "private"), ports, strict=True))
         self._vantages = [Vantage(name, self._tenants, self._application.changing, listeners) for name in VANTAGES]
         self._folder = tempfile.TemporaryDirectory(prefix="lab-ca-", ignore_cleanup_errors=True)
