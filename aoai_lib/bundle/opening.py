@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
-
+from aoai_lib import strict_json
 from aoai_lib.evidence import snapshots
 from aoai_lib.evidence.seal import SUMS
 from aoai_lib.evidence.store import Exchange, read_lines
@@ -108,10 +106,7 @@ class Bundle:
         return found
 
     def _json(self, name: str) -> Json:
-        try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError, ValidationError) as problem:
-            raise InputError(f"{self.path / name} can't be read: {problem}.") from None
+        return strict_json.read(self.path / name, f"the {name} of a run")
 
 
 _NEEDED: Final = frozenset({"control", "subject", "status", "reason", "observed", "severity", "title"})
