@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
@@ -122,6 +123,8 @@ def _is_request(record: dict[str, Json]) -> bool:
     """Whether a line is a request: a verb, an address, and a status or (null) none."""
     method, url, status = record.get("method"), record.get("url"), record.get("status", "")
     if not isinstance(method, str) or method.upper() not in _VERBS or not is_address(url):
+        return False
+    if not isinstance(url, str) or not url.startswith("https://") or not urlsplit(url).hostname:
         return False
     return status is None or (isinstance(status, int) and not isinstance(status, bool))
 

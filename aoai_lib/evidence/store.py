@@ -107,11 +107,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Json]]]:
 
 
 def is_address(url: Json) -> bool:
-    """Whether that is an address that can be taken apart, by `https`."""
-    if not isinstance(url, str) or not url.startswith("https://"):
-        return False
+    """Whether that is a text that can be taken apart as an address."""
     try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
+        return isinstance(url, str) and urlsplit(url).port != 0
     except ValueError:
         return False
