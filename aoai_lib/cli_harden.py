@@ -114,10 +114,7 @@ def _plan(parameters: Parameters, only: tuple[str, ...], saved: Path | None) -> 
     if saved is None:
         with opened(parameters, Evidence()) as session:
             return session.plan(session.look(only), only)
-    try:
-        plan = plans.load(saved.read_text(encoding="utf-8"), str(saved))
-    except (OSError, UnicodeDecodeError) as problem:
-        raise InputError(f"{saved} can't be read: {problem}.") from None
+    plan = plans.read(saved, "a plan that --save kept")
     _check_tenant(plan, parameters, saved)
     return plan
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from aoai_lib import console as terminal
+from aoai_lib import strict_json
 from aoai_lib.azure import clouds, embedded
 from aoai_lib.azure.clouds import Standpoint
 from aoai_lib.command import DONE, in_words
@@ -90,11 +90,7 @@ def _names(parameters: Parameters | None, folder: Path | None) -> Sequence[str]:
 def _snapshot(folder: Path) -> Snapshot:
     from aoai_lib.evidence import snapshots
 
-    path = folder / "snapshot.json"
-    try:
-        return snapshots.load(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as problem:
-        raise InputError(f"{path} can't be read as the snapshot of a run: {problem}.") from problem
+    return snapshots.load(strict_json.read(folder / "snapshot.json", "the snapshot.json of a run"))
 
 
 def _standpoint(parameters: Parameters | None, vantage: str, resolver: str) -> Standpoint:

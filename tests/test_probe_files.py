@@ -271,7 +271,10 @@ def test_the_command_finds_names_by_parameters(own_lab: Lab, tmp_path: Path) -> 
         (("--vantage", "inside", "--name", "http://x/"), "no full host name"),
         (("--vantage", "inside", "--name", "10.0.0.4"), "no full host name"),
         (("--vantage", "inside", "--name", CLAIMS, "--resolver", "dns.example"), "no IP address"),
-        (("--vantage", "inside", "--from", "nowhere"), "can't be read as the snapshot"),
+        (
+            ("--vantage", "inside", "--from", "nowhere"),
+            "can't be read: there is no such file. Name the snapshot.json of a run",
+        ),
         (("--vantage", "inside", "--name", CLAIMS, "--out", "/nowhere/at/all.jsonl"), "can't be written"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -157,6 +158,13 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         (200, {"value": "none"}, State.FAILED),
         (200, {"value": [5]}, State.FAILED),
         (200, {"value": [{"name": "no id"}]}, State.FAILED),
+        (200, {}, State.FAILED),
+        (200, {"value": None}, State.FAILED),
+        (200, {"value": [], "nextLink": {"page": 2}}, State.FAILED),
+        (200, {"value": [], "nextLink": "https://["}, State.FAILED),
+        (200, {"value": [{"id": "/x", "properties": {"capacity": float("nan")}}]}, State.FAILED),
+        (200, {"value": [{"id": "/x", "properties": {"capacity": float("inf")}}]}, State.FAILED),
+        (200, "\ud800", State.FAILED),
         (200, {"value": [], "nextLink": ""}, State.COLLECTED),
         (None, None, State.FAILED),
     ],
@@ -182,6 +190,90 @@ def test_circular_paging_ends() -> None:
     page = {"value": [], "nextLink": f"{ARM}{path}?api-version=2025-09-01"}
     snapshot = replay(Recording([record(path, page)]))
     assert snapshot.reading("accounts", SUB.rpartition("/")[2]).state is State.FAILED
+
+
+@pytest.mark.parametrize("item", [{"displayName": "no id"}, {"id": 5}])
+def test_a_subscription_without_an_id_is_said_not_passed_over(item: Any) -> None:
+    account = {"id": f"{GROUP}/Microsoft.CognitiveServices/accounts/a", "name": "a", "kind": "OpenAI", "properties": {}}
+    listed = record(f"{SUB}/providers/Microsoft.CognitiveServices/accounts", {"value": [account]})
+    snapshot = replay(Recording([record("/subscriptions", {"value": [item]}), listed]))
+    reading = snapshot.reading("subscription_list", "")
+    assert (reading.state, "without an id" in reading.reason) == (State.FAILED, True)
+
+
+@pytest.mark.parametrize(
+    ("date", "as_of"),
+    [
+        ("Tue, 03 Nov 2026 08:15:30 -0000", "2026-11-03T08:15:30Z"),
+        ("Mon, 01 Jan 0001 08:15:30 +2300", "2026-11-03T08:15:30Z"),
+        ("Fri, 31 Dec 9999 23:59:59 -0500", "2026-11-03T08:15:30Z"),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", "2026-11-03T08:15:30Z"),
+    ],
+)
+def test_a_date_that_no_service_has_is_not_the_time_of_a_recording(date: str, as_of: str) -> None:
+    account = {"id": f"{GROUP}/Microsoft.CognitiveServices/accounts/a", "name": "a", "kind": "OpenAI", "properties": {}}
+    listed = record(f"{SUB}/providers/Microsoft.CognitiveServices/accounts", {"value": [account]})
+    odd = record("/subscriptions", {"value": []}) | {"headers": {"Date": date}}
+    good = listed | {"headers": {"Date": "Tue, 03 Nov 2026 08:15:30 GMT"}}
+    assert replay(Recording([odd, good])).as_of == as_of
+
+
+GOOD_LINE = json.dumps(record("/subscriptions", {"value": []}))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"a": 1, "a": 2}', r"line 2, is not JSON.*'a' stands twice"),
+        ('{"body": NaN}', r"line 2, is not JSON.*NaN is no number"),
+        ('{"body": 1e400}', r"line 2, is not JSON.*1e400 is too large"),
+        ('{"body": ' + "9" * 5000 + "}", r"line 2, is not JSON.*too large"),
+        ('{"body": ' + "[" * 100_000, r"line 2, is not JSON.*nested too deeply"),
+        ('{"body": "\x00"}', r"line 2, is not JSON"),
+        ("[]", r"line 2, is no object"),
+    ],
+)
+def test_a_line_that_two_programs_read_differently_is_named(tmp_path: Path, line: str, said: str) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text(f"{GOOD_LINE}\n{line}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        Recording.load(path)
+
+
+def test_a_byte_that_is_no_text_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(f"{GOOD_LINE}\n".encode() + b'{"a": "\xff"}\n')
+    with pytest.raises(InputError, match=r"r\.jsonl, line 2, can't be read as text"):
+        Recording.load(path)
+
+
+@pytest.mark.parametrize("head", [b"\xef\xbb\xbf", b"\r\n"])
+def test_what_other_systems_put_into_a_file_of_text_is_no_fault(tmp_path: Path, head: bytes) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(head + GOOD_LINE.encode() + b"\r\n")
+    assert Recording.load(path).find("GET", f"{ARM}/subscriptions")["status"] == 200
+
+
+@pytest.mark.parametrize("url", ["https://[", "https://", "https:///x", "https://a:port/x", "http://a/x", "", 5, None])
+def test_a_line_without_an_address_is_no_request(tmp_path: Path, url: Any) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text(f"{GOOD_LINE}\n{json.dumps(record('/x', {}) | {'url': url})}\n", encoding="utf-8")
+    assert Recording.load(path).left_out == 1
+
+
+def test_a_recording_is_a_regular_file_of_a_size_that_recordings_have(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(2 << 30)
+    for path, said in (
+        (tmp_path, "is a folder"),
+        (tmp_path / "pipe", "no regular file"),
+        (Path("/dev/zero"), "no regular file"),
+        (tmp_path / "huge", "larger than 1024 MiB"),
+        (Path("a\0b"), "no path"),
+    ):
+        with pytest.raises(InputError, match=said):
+            Recording.load(path)
 
 
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded real answers lie beside a development checkout only")

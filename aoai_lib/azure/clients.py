@@ -233,7 +233,8 @@ class Azure:
             return response.json()
 
         def unpack(page: Json) -> tuple[str | None, Any]:
-            return page.get("nextLink") or None, iter(page.get("value") or [])
+            items = page.get("value")
+            return page.get("nextLink") or None, iter(items if isinstance(items, list) else [])
 
         return ItemPaged(fetch, unpack)
 

@@ -55,6 +55,7 @@ class Graph:
             return response.json()
 
         def unpack(page: Json) -> tuple[str | None, Any]:
-            return page.get("@odata.nextLink") or None, iter(page.get("value") or [])
+            items = page.get("value")
+            return page.get("@odata.nextLink") or None, iter(items if isinstance(items, list) else [])
 
         return ItemPaged(fetch, unpack)

@@ -22,6 +22,7 @@ from aoai_lib.azure.permission import is_log_query
 from aoai_lib.evidence.redaction import keep_headers, redact, redact_text, redact_url
 from aoai_lib.evidence.store import VANTAGE, Evidence, Exchange
 from aoai_lib.model import Json
+from aoai_lib.strict_json import finite, integer, no_number
 
 if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -82,12 +83,12 @@ def instant() -> str:
 
 
 def kept(content: bytes) -> Json:
-    """The body as evidence keeps it: JSON, or text where it is none or is nested without end; None for an empty one."""
+    """The body as evidence keeps it: JSON, or text where it is none, no program could read it back, or it has no end; None for an empty one."""
     if not content:
         return None
     text = content.decode("utf-8-sig", errors="replace")
     try:
-        return redact(json.loads(text))
+        return redact(json.loads(text, parse_float=finite, parse_int=integer, parse_constant=no_number))
     except (ValueError, RecursionError):
         return redact_text(text)
 

@@ -13,13 +13,14 @@ import re
 from collections.abc import Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from aoai_lib.azure.recording import asked_in_body
-from aoai_lib.evidence.store import VANTAGE, question, read_lines
+from aoai_lib.evidence.store import VANTAGE, is_address, question, read_lines
 from aoai_lib.model import InputError, Json
 
 PARTIAL_HEADER = "x-aoai-partial"
@@ -121,9 +122,11 @@ def _is_observation(record: dict[str, Json]) -> bool:
 def _is_request(record: dict[str, Json]) -> bool:
     """Whether a line is a request: a verb, an address, and a status or (null) none."""
     method, url, status = record.get("method"), record.get("url"), record.get("status", "")
-    if not isinstance(method, str) or method.upper() not in _VERBS or not isinstance(url, str):
+    if not isinstance(method, str) or method.upper() not in _VERBS or not is_address(url):
         return False
-    return url.startswith("https://") and (status is None or (isinstance(status, int) and not isinstance(status, bool)))
+    if not isinstance(url, str) or not url.startswith("https://") or not urlsplit(url).hostname:
+        return False
+    return status is None or (isinstance(status, int) and not isinstance(status, bool))
 
 
 def _is_list(record: dict[str, Json]) -> bool:
@@ -151,7 +154,7 @@ class ReplayAdapter(BaseAdapter):
         if record["status"] is None:
             raise requests.ConnectionError(str(record.get("error") or "No answer came when this was recorded."))
         body, headers = record.get("body"), record.get("headers")
-        content = (body if isinstance(body, str) else json.dumps(body)).encode()
+        content = (body if isinstance(body, str) else json.dumps(body)).encode(errors="replace")
         answer = requests.Response()
         answer.status_code = record["status"]
         answer.url, answer.request = request.url or "", request

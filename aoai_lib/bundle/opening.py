@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from aoai_lib import strict_json
 from aoai_lib.evidence import snapshots
 from aoai_lib.evidence.seal import SUMS
-from aoai_lib.evidence.store import Exchange, read_lines
+from aoai_lib.evidence.store import Exchange, is_address, read_lines
 from aoai_lib.model import InputError, Json, Phase, Snapshot
 from aoai_lib.parameters import Parameters, parse
-from aoai_lib.report import changes
+from aoai_lib.report import changes, forms
 from aoai_lib.run import CHAPTERS, EVERYTHING, Run
 
 EVIDENCE: Final = "requests.jsonl"
@@ -37,18 +37,12 @@ class Bundle:
     @cached_property
     def about(self) -> Mapping[str, Json]:
         """`run.json`."""
-        return self._document("run.json", "aoai-playbook/run/1")
+        return self._document("run.json", "aoai-playbook/run/1", forms.About)
 
     @cached_property
     def document(self) -> dict[str, Any]:
         """`findings.json`."""
-        found = self._document("findings.json", "aoai-playbook/findings/1")
-        entries = found.get("findings")
-        if not isinstance(entries, list) or not all(
-            isinstance(each, dict) and each.keys() >= _NEEDED for each in entries
-        ):
-            raise InputError(f"{self.path / 'findings.json'} is damaged: its findings lack what each of them has.")
-        return found
+        return self._document("findings.json", "aoai-playbook/findings/1", forms.Findings)
 
     @cached_property
     def findings(self) -> dict[tuple[str, str], dict[str, Any]]:
@@ -78,10 +72,9 @@ class Bundle:
         """The evidence by line id. An id stands for one line; where a file was tampered with there may be more."""
         found: dict[str, list[Exchange]] = {}
         for number, record in read_lines(self.path / EVIDENCE):
-            try:
-                line = Exchange(**record)
-            except TypeError as problem:
-                raise InputError(f"{self.path / EVIDENCE}, line {number}, is no line of evidence: {problem}.") from None
+            line = _exchange(record)
+            if line is None:
+                raise InputError(f"{self.path / EVIDENCE}, line {number}, is no line of evidence.")
             found.setdefault(line.id, []).append(line)
         return found
 
@@ -101,20 +94,28 @@ class Bundle:
         """The run as a notebook opens it: what was judged can be judged again."""
         return Run(self.parameters, self.snapshot, run_id=str(self.about.get("run_id", "")))
 
-    def _document(self, name: str, schema: str) -> dict[str, Any]:
+    def _document(self, name: str, schema: str, form: type[BaseModel]) -> dict[str, Any]:
         found = self._json(name)
         if not isinstance(found, dict) or found.get("schema") != schema:
             raise InputError(f"{self.path / name} is none of this playbook's: its schema should be {schema}.")
+        forms.check(form, found, str(self.path / name))
         return found
 
     def _json(self, name: str) -> Json:
-        try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError, ValidationError) as problem:
-            raise InputError(f"{self.path / name} can't be read: {problem}.") from None
+        return strict_json.read(self.path / name, f"the {name} of a run")
 
 
-_NEEDED: Final = frozenset({"control", "subject", "status", "reason", "observed", "severity", "title"})
+_LINE: Final = TypeAdapter(Exchange)
+
+
+def _exchange(record: dict[str, Json]) -> Exchange | None:
+    """The line of evidence in a record; None where that is none."""
+    if not record.keys() <= {each.name for each in fields(Exchange)} or not is_address(record.get("url")):
+        return None
+    try:
+        return _LINE.validate_python(record)
+    except ValidationError:
+        return None
 
 
 def open_bundle(path: Path) -> Bundle:

@@ -41,7 +41,7 @@ class Source:
     """One thing that is read. `name` is the source that controls ask `facts` for.
 
     `read(azure, scope)` is one SDK call; what it returns is drained, and the raw answers behind it are kept. `items` names a
-    second source under which each item of the list is kept too, by its own id.
+    second source under which each item of the list is kept too, by its own id. `followed` says that the ids of the items lead on.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Source:
     permission: str
     read: Callable[[Azure, str], Any]
     items: str = ""
+    followed: bool = False
 
 
 def _values(readings: Readings, source: str) -> Iterable[Reading]:

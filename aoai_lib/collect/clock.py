@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 from aoai_lib.evidence.store import Evidence
 
@@ -14,10 +15,16 @@ def service_clock(evidence: Evidence) -> str:
         if "date" in exchange.headers:
             try:
                 moment = parsedate_to_datetime(exchange.headers["date"])
-            except ValueError:
+                moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+            except (ValueError, OverflowError):
                 continue
-            return _utc(moment)
+            if moment.year in _YEARS:
+                return _utc(moment)
     return _utc(datetime.now(UTC))
+
+
+_YEARS: Final = range(2015, 2200)
+"""Resource Manager is no older; days are added to what it says, which other years have no room for."""
 
 
 def _utc(moment: datetime) -> str:

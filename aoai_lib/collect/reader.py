@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -52,14 +53,16 @@ def _call(exchanges: list[Exchange]) -> str:
 
 def _drain(call: Callable[[], Any], exchanges: list[Exchange]) -> Json:
     """The raw JSON behind a call: the items of all pages for a list, the body for a single resource."""
-    result = call()
+    with _stumbling(exchanges):
+        result = call()
     if not isinstance(result, ItemPaged):
+        if isinstance(exchanges[-1].body, str):
+            raise OddAnswerError("the answer is no JSON that any program could read")
         return exchanges[-1].body
     seen: set[str] = set()
     joined: list[Json] = []
-    for page in result.by_page():
-        for _ in page:
-            pass
+    pages = result.by_page()
+    while _turned(pages, exchanges):
         answer = exchanges[-1]
         body = answer.body
         if not isinstance(body, dict) or not isinstance(body.get("value"), list):
@@ -71,9 +74,29 @@ def _drain(call: Callable[[], Any], exchanges: list[Exchange]) -> Json:
     return joined
 
 
+def _turned(pages: Iterator[Iterator[Any]], exchanges: list[Exchange]) -> bool:
+    """Have the next page fetched; False where there is none."""
+    with _stumbling(exchanges):
+        page = next(pages, None)
+        for _ in page or ():
+            pass
+    return page is not None
+
+
+@contextmanager
+def _stumbling(exchanges: list[Exchange]) -> Iterator[None]:
+    """What the SDKs raise over an answer, or a link in it, of another shape than they know; without any answer it is no such thing."""
+    try:
+        yield
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as problem:
+        if not exchanges:
+            raise
+        raise OddAnswerError(f"the SDK can't read the answer ({type(problem).__name__})") from problem
+
+
 def _check_ids(source: Source, value: Json) -> None:
-    """Items that are kept by their id must have one."""
-    if source.items and not all(isinstance(item.get("id"), str) for item in value):
+    """Items that are kept or followed by their id must have one."""
+    if (source.items or source.followed) and not all(isinstance(item.get("id"), str) for item in value):
         raise OddAnswerError("the list holds a resource without an id")
 
 

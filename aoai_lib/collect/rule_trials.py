@@ -91,7 +91,8 @@ def _trials(readings: Readings) -> Iterator[str]:
         account = next((each for each in accounts if query.concerns(name_of(each))), "")
         if not places or not account or not group_of(own) or not askable(query.text):
             continue
-        scopes = [str(each).lower() for each in monitoring.properties_of(rule).get("scopes") or ()]
+        watched = monitoring.properties_of(rule).get("scopes")
+        scopes = [str(each).lower() for each in watched] if isinstance(watched, list) else []
         place = next((places[each] for each in scopes if each in places), next(iter(places.values())))
         for topic, (watches, _) in TOPICS.items():
             if watches(query):

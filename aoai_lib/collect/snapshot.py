@@ -126,6 +126,7 @@ class Collector:
             EACH_SUBSCRIPTION,
             SUBSCRIPTIONS,
             lambda azure, _: azure.subscriptions().subscriptions.list(),
+            followed=True,
         )
         reading = read(self.azure, listing, "")
         self._keep(reading)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Final
+from datetime import UTC, datetime
+from typing import Annotated, Final
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from aoai_lib.model import InputError, Json, Reading, Requirements, Snapshot, State
 
@@ -33,21 +34,45 @@ def load(document: Json) -> Snapshot:
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise InputError(f"This is no snapshot of this playbook: its schema should be {SCHEMA}.")
     try:
-        readings = [_reading(entry) for entry in document["readings"]]
-        return Snapshot(
-            tenant=document["tenant"],
-            tenant_id=document["tenant_id"],
-            cloud=document["cloud"],
-            as_of=document["as_of"],
-            profile=document["profile"],
-            requirements=Requirements.model_validate(document["requirements"]),
-            caller=document["caller"],
-            evidence_days=document.get("evidence_days", 30),
-            readings={(reading.source, reading.scope.lower()): reading for reading in readings},
-        )
-    except (KeyError, TypeError, ValueError, ValidationError) as problem:
-        raise InputError(f"The snapshot is damaged: {problem}.") from problem
+        told = _Document.model_validate({name: value for name, value in document.items() if name != "schema"})
+    except ValidationError as problem:
+        detail = problem.errors(include_url=False, include_input=False, include_context=False)[0]
+        at = ".".join(str(step)[:60] for step in detail["loc"])
+        raise InputError(f"The snapshot is damaged: {at}: {detail['msg']}.") from None
+    values = {name: getattr(told, name) for name in _Document.model_fields}
+    readings = {(reading.source, reading.scope.lower()): reading for reading in told.readings}
+    return Snapshot(**{**values, "readings": readings})
 
 
-def _reading(entry: dict[str, Json]) -> Reading:
-    return Reading(**{**entry, "state": State(entry["state"]), "evidence": tuple(entry["evidence"])})
+def _instant(text: str) -> str:
+    if not 2000 < datetime.fromisoformat(text).astimezone(UTC).year < 2200:
+        raise ValueError("no service had that time")
+    return text
+
+
+def _listed(readings: list[Reading]) -> list[Reading]:
+    """Subjects are found by these lists of ids, so nothing can be judged where one is none."""
+    read = [each for each in readings if each.source in _OF_IDS and each.state in (State.COLLECTED, State.PARTIAL)]
+    for each in read:
+        if not isinstance(each.value, list) or not all(isinstance(name, str) for name in each.value):
+            raise ValueError(f"{each.source} is no list of ids")
+    return readings
+
+
+_OF_IDS: Final = frozenset({"subscriptions", "accounts", "deployments"})
+
+
+class _Document(BaseModel):
+    """The members of a `snapshot.json` besides its schema."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant: str
+    tenant_id: str
+    cloud: str
+    as_of: Annotated[str, AfterValidator(_instant)]
+    profile: str
+    requirements: Requirements
+    readings: Annotated[list[Reading], AfterValidator(_listed)]
+    caller: dict[str, str]
+    evidence_days: Annotated[int, Field(strict=True, ge=1, le=36500)] = 30

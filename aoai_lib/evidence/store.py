@@ -11,6 +11,7 @@ from threading import Lock
 from typing import IO, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from aoai_lib import strict_json
 from aoai_lib.model import InputError, Json
 
 VANTAGE: Final = "x-aoai-vantage"
@@ -92,17 +93,22 @@ class Evidence:
 
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Json]]]:
     """The objects of a `requests.jsonl`, with their line numbers. Raises `InputError` for what is none."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise InputError(f"{path} can't be read as text: {problem}.") from problem
+    text = strict_json.read_text(path, "a requests.jsonl")
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as problem:
-            raise InputError(f"{path}, line {number}, is not JSON: one object a line is needed.") from problem
+            record = strict_json.parse(line)
+        except ValueError as problem:
+            raise InputError(f"{path}, line {number}, is not JSON: one object a line is needed ({problem}).") from None
         if not isinstance(record, dict):
             raise InputError(f"{path}, line {number}, is no object with method, url and status.")
         yield number, record
+
+
+def is_address(url: Json) -> bool:
+    """Whether that is a text that can be taken apart as an address."""
+    try:
+        return isinstance(url, str) and urlsplit(url).port != 0
+    except ValueError:
+        return False

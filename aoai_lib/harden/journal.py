@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from aoai_lib.folder import new_run_id, write_durably
-from aoai_lib.harden.plan import Plan, Step, load
-from aoai_lib.model import InputError, Json
+from aoai_lib.harden.plan import Plan, Step, read
+from aoai_lib.model import Json
 
 FOLDER: Final = "hardening"
 """Where a tenant's hardenings lie, beside its runs."""
@@ -48,7 +48,7 @@ class Journal:
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             plan = path / "plan.json"
             if plan.is_file() and not (path / "result.json").is_file():
-                return cls(path, load(plan.read_text(encoding="utf-8"), str(plan)))
+                return cls(path, read(plan, "the plan.json of a hardening"))
         return None
 
     @property
@@ -86,10 +86,7 @@ class Journal:
 
 def open_undo(path: Path) -> Plan:
     """The steps that an `undo.json` takes back. Raises `InputError`."""
-    try:
-        return load(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as problem:
-        raise InputError(f"{path} can't be read: {problem}. Name the undo.json of a hardening.") from None
+    return read(path, "the undo.json of a hardening")
 
 
 def later(path: Path) -> list[Path]:

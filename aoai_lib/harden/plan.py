@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from aoai_lib import strict_json
 from aoai_lib.harden.wire import differences, holds, projected, writable
 from aoai_lib.model import InputError, Json
 
@@ -152,14 +154,22 @@ class Plan(_Record):
         return {check.label: check for step in self.steps for check in step.checks}
 
 
+def read(path: Path, what: str) -> Plan:
+    """The plan in a file that is `what`. Raises `InputError`."""
+    return load(strict_json.read_text(path, what), str(path))
+
+
 def load(text: str, where: str) -> Plan:
-    """A plan from its document. Raises `InputError`."""
+    """A plan from its document. Raises `InputError`: also for what two readers could read in two ways."""
     try:
+        strict_json.parse(text)
         return Plan.model_validate_json(text)
     except ValidationError as problem:
         first = problem.errors(include_url=False, include_input=False)[0]
         at = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{where} is no plan of this playbook: {at}: {first['msg']}.") from None
+    except ValueError as problem:
+        raise InputError(f"{where} is no plan of this playbook: {problem}.") from None
 
 
 def step_id(control: str, arm_id: str, verb: str = "") -> str:

@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from aoai_lib import strict_json
 from aoai_lib.azure.reachability import BEGAN
 from aoai_lib.evidence.store import VANTAGE, Exchange
 from aoai_lib.model import InputError, Json
@@ -54,11 +55,14 @@ def write(path: Path, vantage: str, lines: Sequence[Exchange]) -> None:
 def read(path: Path, now: datetime) -> list[Exchange]:
     """The lines of a file. Raises `InputError` where it is not whole, not of this form, or too old to count."""
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is no regular file: name one that `aoai probe` left.")
         if path.stat().st_size > _MOST_BYTES:
             raise InputError(f"{path} is too large for a file of observations.")
         first, _, content = path.read_bytes().partition(b"\n")
-    except OSError as problem:
-        raise InputError(f"{path} can't be read: {problem.strerror}.") from problem
+    except (OSError, ValueError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "that is no path"
+        raise InputError(f"{path!s} can't be read: {reason}.") from problem
     header = _parsed(first)
     if not isinstance(header, dict) or header.get("schema") != SCHEMA:
         raise InputError(f"{path} is no file of observations: its first line should name the schema {SCHEMA}.")
@@ -77,8 +81,8 @@ def read(path: Path, now: datetime) -> list[Exchange]:
 
 def _parsed(line: bytes) -> Json:
     try:
-        return json.loads(line.decode())
-    except (ValueError, RecursionError):
+        return strict_json.parse(line.decode())
+    except ValueError:
         return None
 
 

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 from aoai_lib.azure.reachability import ADDRESS, BEGAN, METHODS, NAME, PROXY, identity
 from aoai_lib.azure.resolution import follow
 from aoai_lib.evidence.redaction import redact, redact_text
-from aoai_lib.evidence.store import VANTAGE, Evidence, Exchange
+from aoai_lib.evidence.store import VANTAGE, Evidence, Exchange, is_address
 from aoai_lib.model import Json
 
 LABEL: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
@@ -57,7 +57,7 @@ def marked_line(record: Mapping[str, Json], longest: int = _LONGEST_TEXT) -> Exc
     if not (status is None or (isinstance(status, int) and not isinstance(status, bool))):
         return None
     given = {name: record.get(name, form()) for name, form in _FORMS.items()}
-    if not all(isinstance(given[name], form) for name, form in _FORMS.items()):
+    if not all(isinstance(given[name], form) for name, form in _FORMS.items()) or not is_address(given["url"]):
         return None
     given["headers"] = {name: redact_text(value)[:longest] for name, value in headers.items()}
     given["error"] = redact_text(given["error"])[:longest]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from aoai_lib.model import InputError, Json, Severity, Status
+from aoai_lib.report import forms
 from aoai_lib.report.findings import Document
 from aoai_lib.report.table import Cell, Table
 from aoai_lib.report.text import shown, subject_name
@@ -51,6 +52,7 @@ def read(found: Json, where: str) -> Document:
     if not isinstance(found, dict) or found.get("schema") != SCHEMA or found.keys() != shape.keys():
         raise InputError(f"{where} is none of this playbook's: its schema should be {SCHEMA}.")
     lists = {name: found[name] for name, empty in shape.items() if empty == []}
+    forms.check(forms.Changes, found, where)
     rows = [("findings", _FINDING), ("properties", _PROPERTY), ("passed_over", _UNUSED)]
     good = all(isinstance(each, list) for each in lists.values()) and all(
         isinstance(each, dict) and each.keys() == wanted for name, wanted in rows for each in lists[name]

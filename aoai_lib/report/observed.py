@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import BaseModel, StrictBool
+
+from aoai_lib.report import forms
 from aoai_lib.report.table import Table
 
 if TYPE_CHECKING:
@@ -25,8 +28,48 @@ def table(run: Run) -> Table:
     return Table("What was observed", COLUMNS, everything, "No vantage point is stated, so nothing was tried.")
 
 
+class _Resolved(BaseModel):
+    outcome: str
+    error: str
+
+
+class _Connected(BaseModel):
+    connected: StrictBool
+    error: str
+
+
+class _Secured(BaseModel):
+    verified: StrictBool
+    version: Any
+    error: str
+
+
+class _Answered(BaseModel):
+    status: int | None
+    message: str
+    error: str
+
+
+class _Reached(BaseModel):
+    address: str
+    tcp: _Connected
+    tls: _Secured
+    http: _Answered
+
+
+class _Observation(BaseModel):
+    vantage: str
+    name: str
+    dns: _Resolved
+    reached: list[_Reached]
+
+
 def rows(observation: dict[str, Any]) -> Iterator[tuple[str, str, str, str, str]]:
-    """An observation (`aoai_lib.probe.observations`) as rows of `COLUMNS`; one where the name led nowhere."""
+    """An observation (`aoai_lib.probe.observations`) as rows of `COLUMNS`; one where the name led nowhere.
+
+    Raises `InputError` for one of another form: it stands in a snapshot that somebody changed.
+    """
+    forms.check(_Observation, observation, "An observation in the snapshot")
     place, name, resolved = (observation[key] for key in ("vantage", "name", "dns"))
     if not observation["reached"]:
         yield place, name, f"{resolved['outcome'].replace('_', ' ')} {resolved['error']}".strip(), "", ""

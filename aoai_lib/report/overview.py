@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from aoai_lib import strict_json
 from aoai_lib.controls import catalogue
 from aoai_lib.model import InputError, Json, Severity, Status
-from aoai_lib.report import findings
+from aoai_lib.report import findings, forms
 from aoai_lib.report.figure import Cell, Figure, Grid, Row, Tone
 from aoai_lib.report.findings import Document
 from aoai_lib.report.table import Table
@@ -184,9 +184,10 @@ def _newest_of(tree: Tree, tenant: str) -> Document | None:
 
 def _read(tree: Tree, name: str) -> Document:
     try:
-        document = json.loads(tree.read(name) or b"")
+        document = strict_json.parse((tree.read(name) or b"").decode())
     except (OSError, ValueError) as problem:
         raise InputError(f"{tree.shown(name)} can't be read as findings: {problem}.") from problem
     if not isinstance(document, dict) or document.get("schema") != findings.SCHEMA:
         raise InputError(f"{tree.shown(name)} is not of the schema {findings.SCHEMA}: assess the tenant again.")
+    forms.check(forms.Findings, document, tree.shown(name))
     return document

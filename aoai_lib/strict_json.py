@@ -1,0 +1,95 @@
+"""JSON that somebody else may have written: read whole and in one way, or refused in a sentence.
+
+Python's reader takes `NaN`, lets the second of two equal names win and makes `1e400` infinite. What would be read in two ways, or
+could not be written again as JSON, is refused here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from aoai_lib.model import InputError, Json
+
+MOST_BYTES: Final = 1 << 30
+"""What is larger is no recording and no part of a run: the largest that were seen have a tenth of that."""
+
+
+def read_text(path: Path, what: str, most: int = MOST_BYTES) -> str:
+    """The text of a regular UTF-8 file, a mark of its byte order taken off. Raises `InputError` that names the file and `what` it should be."""
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder and can't be read: name a file, {what}.")
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} can't be read: it is no regular file. Name {what}.")
+        with path.open("rb") as file:
+            raw = file.read(min(most, path.stat().st_size) + 1)
+    except FileNotFoundError:
+        raise InputError(f"{path} can't be read: there is no such file. Name {what}.") from None
+    except (OSError, ValueError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "that is no path"
+        raise InputError(f"{path!s} can't be read ({reason}): check path and permissions.") from None
+    if len(raw) > most:
+        raise InputError(f"{path} can't be read: it is larger than {most >> 20} MiB. Name {what}.")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = raw.count(b"\n", 0, problem.start) + 1
+        raise InputError(f"{path}, line {line}, can't be read as text: it is not UTF-8.") from None
+
+
+def parse(text: str) -> Json:
+    """The value that a text holds. Raises `ValueError` that says in words what is wrong with it."""
+    try:
+        return _decoded(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except json.JSONDecodeError as problem:
+        raise ValueError(f"{problem.msg} at character {problem.pos + 1}") from None
+
+
+def read(path: Path, what: str) -> Json:
+    """The value in a file. Raises `InputError`."""
+    try:
+        return parse(read_text(path, what))
+    except ValueError as problem:
+        raise InputError(f"{path} can't be read as JSON ({problem}): name {what}.") from None
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice[:60]!r} stands twice in one object")
+    return found
+
+
+def finite(text: str) -> float:
+    """A number as `parse_float` of `json` takes it. Raises `ValueError` for one that would be infinite."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text[:60]} is too large")
+    return number
+
+
+def integer(text: str) -> int:
+    """The same for `parse_int`."""
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"the number {text[:20]}… is too large")
+    return int(text)
+
+
+def no_number(text: str) -> Json:
+    """What `parse_constant` of `json` gets: never a number of JSON. Raises `ValueError`."""
+    raise ValueError(f"{text} is no number of JSON")
+
+
+_MOST_DIGITS: Final = 310
+"""What has more digits is infinite to programs that keep numbers as floating point, as JavaScript and most databases do."""
+_decoded: Final[Callable[[str], Json]] = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=finite, parse_int=integer, parse_constant=no_number
+).decode
