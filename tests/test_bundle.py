@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -269,6 +270,29 @@ def test_no_byte_of_a_signature_can_be_changed_unnoticed(run: Path, key: Path, t
             signer(run, allowed)
     for other in (content + b"x", content[:-1], b"\n" + content, b"", content.replace(b"\n", b"\r\n")):
         path.write_bytes(other)
+        with pytest.raises(UnsignedError):
+            signer(run, allowed)
+
+
+@needs_ssh
+def test_what_ssh_keygen_overlooks_in_a_signature_is_seen(run: Path, key: Path, tmp_path: Path) -> None:
+    """Version 0, and words in the reserved field, which nobody signed: to ssh-keygen both are good."""
+    allowed = allowing(key, "auditor", tmp_path)
+    path = sign(run, key)
+    begin, *body, end = path.read_bytes().split(b"\n")[:-1]
+    blob = base64.b64decode(b"".join(body))
+    reserved = b"\0\0\0\4file\0\0\0\0"
+    assert blob[6:10] == b"\0\0\0\1" and reserved in blob
+    older = blob[:9] + b"\0" + blob[10:]
+    noted = blob.replace(reserved, b"\0\0\0\4file\0\0\0\4mine")
+    for other in (older, noted):
+        again = base64.b64encode(other)
+        lines = [again[at : at + 70] for at in range(0, len(again), 70)]
+        path.write_bytes(b"\n".join([begin, *lines, end, b""]))
+        verify = ["ssh-keygen", "-Y", "verify", "-f", allowed, "-I", "auditor", "-n", "file", "-s", path]
+        with (run / "SHA256SUMS").open("rb") as sums:
+            alone = subprocess.run(verify, stdin=sums, capture_output=True)
+        assert other is noted or alone.returncode == 0
         with pytest.raises(UnsignedError):
             signer(run, allowed)
 
