@@ -74,7 +74,7 @@ def test_report_and_workbook_show_each_with_what_it_does(mixed: Snapshot, tmp_pa
         "Matches nothing: IAM-01 has no finding about “aoai-meridian-pilot”.",
     ):
         assert sentence in text
-    workbook.write(run, document_of(run), tmp_path / "findings.xlsx")
+    workbook.write(run, document_of(run), [], tmp_path / "findings.xlsx")
     book = openpyxl.load_workbook(tmp_path / "findings.xlsx")
     assert [row[-1] for row in book["Accepted risks"].iter_rows(min_row=2, values_only=True)] == [
         each.sentence for each in acceptances.acceptances(run)
