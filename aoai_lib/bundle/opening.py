@@ -9,14 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 
+from aoai_lib.bundle import shapes
 from aoai_lib.evidence import snapshots
 from aoai_lib.evidence.seal import SUMS
-from aoai_lib.evidence.store import Exchange, read_lines
+from aoai_lib.evidence.store import Exchange, once, read_lines
 from aoai_lib.model import InputError, Json, Phase, Snapshot
 from aoai_lib.parameters import Parameters, parse
-from aoai_lib.report import changes
+from aoai_lib.report import changes, findings
 from aoai_lib.run import CHAPTERS, EVERYTHING, Run
 
 EVIDENCE: Final = "requests.jsonl"
@@ -37,18 +38,12 @@ class Bundle:
     @cached_property
     def about(self) -> Mapping[str, Json]:
         """`run.json`."""
-        return self._document("run.json", "aoai-playbook/run/1")
+        return self._document("run.json", "aoai-playbook/run/1", shapes.ABOUT)
 
     @cached_property
     def document(self) -> dict[str, Any]:
         """`findings.json`."""
-        found = self._document("findings.json", "aoai-playbook/findings/1")
-        entries = found.get("findings")
-        if not isinstance(entries, list) or not all(
-            isinstance(each, dict) and each.keys() >= _NEEDED for each in entries
-        ):
-            raise InputError(f"{self.path / 'findings.json'} is damaged: its findings lack what each of them has.")
-        return found
+        return self._document("findings.json", "aoai-playbook/findings/1", shapes.FINDINGS)
 
     @cached_property
     def findings(self) -> dict[tuple[str, str], dict[str, Any]]:
@@ -56,9 +51,19 @@ class Bundle:
         return {(each["control"], str(each["subject"]).lower()): each for each in self.document["findings"]}
 
     @cached_property
+    def judged(self) -> dict[str, Any]:
+        """What `findings.json` is when the snapshot is judged again, by the installed catalogue."""
+        again = findings.document(self.run(), self.document["generated_at"])
+        judged: dict[str, Any] = json.loads(json.dumps(again))
+        return judged
+
+    @cached_property
     def snapshot(self) -> Snapshot:
         """What was judged."""
-        return snapshots.load(self._json("snapshot.json"))
+        found = self.json("snapshot.json")
+        loaded = snapshots.load(found)
+        shapes.check(found["readings"], shapes.READINGS, str(self.path / "snapshot.json"))
+        return loaded
 
     @cached_property
     def changes(self) -> dict[str, Any]:
@@ -66,7 +71,7 @@ class Bundle:
         path = self.path / CHANGES
         if not path.exists():
             return changes.without_earlier(str(self.about.get("run_id")), str(self.document["tenant"]))
-        return changes.read(self._json(CHANGES), str(path))
+        return changes.read(self.json(CHANGES), str(path))
 
     @cached_property
     def parameters(self) -> Parameters:
@@ -78,10 +83,8 @@ class Bundle:
         """The evidence by line id. An id stands for one line; where a file was tampered with there may be more."""
         found: dict[str, list[Exchange]] = {}
         for number, record in read_lines(self.path / EVIDENCE):
-            try:
-                line = Exchange(**record)
-            except TypeError as problem:
-                raise InputError(f"{self.path / EVIDENCE}, line {number}, is no line of evidence: {problem}.") from None
+            shapes.check(record, shapes.LINE, f"{self.path / EVIDENCE}, line {number},")
+            line = Exchange(**record)
             found.setdefault(line.id, []).append(line)
         return found
 
@@ -101,20 +104,39 @@ class Bundle:
         """The run as a notebook opens it: what was judged can be judged again."""
         return Run(self.parameters, self.snapshot, run_id=str(self.about.get("run_id", "")))
 
-    def _document(self, name: str, schema: str) -> dict[str, Any]:
-        found = self._json(name)
+    def _document(self, name: str, schema: str, shape: TypeAdapter[Any]) -> dict[str, Any]:
+        found = self.json(name)
         if not isinstance(found, dict) or found.get("schema") != schema:
             raise InputError(f"{self.path / name} is none of this playbook's: its schema should be {schema}.")
+        shapes.check(found, shape, str(self.path / name))
         return found
 
-    def _json(self, name: str) -> Json:
+    def cells(self, name: str) -> list[dict[str, Any]]:
+        """The cells of a notebook, of the form that Jupyter documents."""
+        import nbformat
+
+        found = self.json(name)
         try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError, ValidationError) as problem:
+            nbformat.validate(found)
+        except nbformat.ValidationError as problem:
+            raise InputError(f"{self.path / name} is no notebook: {str(problem).splitlines()[0]}.") from None
+        cells: list[dict[str, Any]] = found["cells"]
+        return cells
+
+    def text(self, name: str) -> str:
+        """A file as text, its line ends as they are."""
+        try:
+            with (self.path / name).open(encoding="utf-8", newline="") as file:
+                return file.read()
+        except (OSError, ValueError) as problem:
             raise InputError(f"{self.path / name} can't be read: {problem}.") from None
 
-
-_NEEDED: Final = frozenset({"control", "subject", "status", "reason", "observed", "severity", "title"})
+    def json(self, name: str) -> Json:
+        """A JSON file. One that says a name twice in one object is none: programs differ in which of the two they take."""
+        try:
+            return json.loads(self.text(name), object_pairs_hook=once)
+        except (ValueError, RecursionError) as problem:
+            raise InputError(f"{self.path / name} can't be read: {problem}.") from None
 
 
 def open_bundle(path: Path) -> Bundle:

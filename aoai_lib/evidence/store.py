@@ -90,6 +90,14 @@ class Evidence:
             self._file.close()
 
 
+def once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    """An object of JSON. Raises `ValueError` where a name stands twice in it: programs differ in which of the two they take."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
+
+
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Json]]]:
     """The objects of a `requests.jsonl`, with their line numbers. Raises `InputError` for what is none."""
     try:
@@ -100,9 +108,11 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Json]]]:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = json.loads(line, object_pairs_hook=once)
         except (ValueError, RecursionError) as problem:
-            raise InputError(f"{path}, line {number}, is not JSON: one object a line is needed.") from problem
+            raise InputError(
+                f"{path}, line {number}, is not JSON: one object a line is needed, each name in it once."
+            ) from problem
         if not isinstance(record, dict):
             raise InputError(f"{path}, line {number}, is no object with method, url and status.")
         yield number, record

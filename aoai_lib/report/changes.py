@@ -53,13 +53,23 @@ def read(found: Json, where: str) -> Document:
     lists = {name: found[name] for name, empty in shape.items() if empty == []}
     rows = [("findings", _FINDING), ("properties", _PROPERTY), ("passed_over", _UNUSED)]
     good = all(isinstance(each, list) for each in lists.values()) and all(
-        isinstance(each, dict) and each.keys() == wanted for name, wanted in rows for each in lists[name]
+        isinstance(each, dict) and each.keys() == wanted and _told(each)
+        for name, wanted in rows
+        for each in lists[name]
     )
     previous = found["previous"]
-    good = good and (previous is None or (isinstance(previous, dict) and previous.keys() == _PREVIOUS))
+    good = good and all(isinstance(each, str) for each in (*lists["remarks"], found["run_id"], found["tenant"]))
+    good = good and (
+        previous is None or (isinstance(previous, dict) and previous.keys() == _PREVIOUS and _told(previous))
+    )
     if not good or any(each["change"] not in _ORDER for each in found["findings"]):
         raise InputError(f"{where} is damaged: its rows lack what each of them has.")
     return found
+
+
+def _told(row: dict[str, Json]) -> bool:
+    """Whether all but the values of a property are words, or yes or no."""
+    return all(isinstance(each, str | bool) for name, each in row.items() if name not in ("before", "after"))
 
 
 _PREVIOUS: Final = {"run_id", "as_of", "catalogue_version", "seal"}
