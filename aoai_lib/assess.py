@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from aoai_lib.controls import Control, catalogue
 from aoai_lib.facts import Facts, NotCollectedError, UnexpectedShapeError, why_not_read
-from aoai_lib.model import Finding, Kind, Reading, Snapshot, State, Status, Subject
+from aoai_lib.model import ABSENT, Finding, Kind, Observation, Reading, Snapshot, State, Status, Subject
 
 _READABLE = (State.COLLECTED, State.PARTIAL)
 
@@ -21,6 +21,12 @@ class Gap:
     parent: Subject
     kinds: tuple[Kind, ...]
     reading: Reading
+
+    @property
+    def observed(self) -> tuple[Observation, ...]:
+        """The answer that told too little, so that what was not assessed leads to its request too."""
+        value = self.reading.value if self.reading.state is State.PARTIAL else ABSENT
+        return (Observation(self.reading.source, value, self.reading.evidence),)
 
 
 class Subjects:
@@ -84,7 +90,7 @@ class Subjects:
 def _endpoints(facts: Facts) -> Iterator[str]:
     """Ids of the private endpoints that the account's connections name, whatever their state; a misshapen one raises last."""
     misshapen: UnexpectedShapeError | None = None
-    for connection in facts.account.each("properties.privateEndpointConnections"):
+    for connection in facts.account.each(_CONNECTIONS):
         try:
             name = connection.text("properties.privateEndpoint.id")
         except UnexpectedShapeError as odd:
@@ -96,6 +102,7 @@ def _endpoints(facts: Facts) -> Iterator[str]:
         raise misshapen
 
 
+_CONNECTIONS = "properties.privateEndpointConnections"
 _NONE_HERE = {
     Kind.DEPLOYMENT: "The account has no deployment.",
     Kind.PRIVATE_ENDPOINT: "The account has no private endpoint: see NET-05.",
@@ -121,11 +128,28 @@ def _judged(snapshot: Snapshot, control: Control, subjects: Subjects) -> Iterato
     found = subjects.found[control.subject]
     yield from (judge_one(snapshot, control, subject) for subject in found)
     gaps = [gap for gap in subjects.gaps if control.subject in gap.kinds]
-    yield from (Finding(control.id, Status.NOT_ASSESSED, gap.parent, why_not_read(gap.reading)) for gap in gaps)
+    for gap in gaps:
+        yield Finding(control.id, Status.NOT_ASSESSED, gap.parent, why_not_read(gap.reading), gap.observed)
     covered = {subject.account for subject in found} | {gap.parent.id for gap in gaps}
     for parent in subjects.parents[control.subject]:
         if parent.id not in covered:
-            yield Finding(control.id, Status.NOT_APPLICABLE, parent, _NONE_HERE[control.subject])
+            yield Finding(
+                control.id,
+                Status.NOT_APPLICABLE,
+                parent,
+                _NONE_HERE[control.subject],
+                _none_of(snapshot, control.subject, parent),
+            )
+
+
+def _none_of(snapshot: Snapshot, kind: Kind, account: Subject) -> tuple[Observation, ...]:
+    """What was looked at to say that an account has none of a kind."""
+    facts = Facts(snapshot, account)
+    if kind is Kind.DEPLOYMENT:
+        list(facts.of_account("deployments").each())
+    else:
+        facts.account.get(_CONNECTIONS)
+    return facts.observed
 
 
 @contextmanager

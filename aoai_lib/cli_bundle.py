@@ -89,13 +89,14 @@ _ANSWER_STYLE: Final = {"good": "green", "bad": "bold red", "note": "yellow"}
 def _show_answers(answers: Sequence[Answer]) -> None:
     """What `aoai verify` found: a line for each question."""
     console = Console(highlight=False, emoji=False)
+    width = max(len(answer.what) for answer in answers)
     for answer in answers:
         mark = f"[{_ANSWER_STYLE[answer.outcome.value]}]{answer.outcome.value:<5}[/]"
-        console.print(f"{mark} {answer.what:<19} {literal(answer.sentence)}", soft_wrap=True)
+        console.print(f"{mark} {answer.what:<{width}} {literal(answer.sentence)}", soft_wrap=True)
         for line in answer.listed[:_LISTED_AT_MOST]:
-            console.print(f"{'':<26}{literal(line)}", soft_wrap=True)
+            console.print(f"{'':<{width + 7}}{literal(line)}", soft_wrap=True)
         if (more := len(answer.listed) - _LISTED_AT_MOST) > 0:
-            console.print(f"{'':<26}and {more} more")
+            console.print(f"{'':<{width + 7}}and {more} more")
 
 
 def _show_explanation(explanation: Explanation) -> None:
@@ -113,8 +114,10 @@ def _show_explanation(explanation: Explanation) -> None:
         console.print(f"{literal(value.path)} = [bold]{literal(value.text)}[/]", soft_wrap=True)
         for each in value.origins:
             version = f", API version {each.api_version}" if each.api_version else ""
-            console.print(f"    line {each.line}: {literal(each.asked)}", soft_wrap=True)
-            console.print(f"    {literal(each.answer)} at {each.when}{literal(version)}", style="dim", soft_wrap=True)
+            console.print(f"    line {literal(each.line)}: {literal(each.asked)}", soft_wrap=True)
+            console.print(
+                f"    {literal(each.answer)} at {literal(each.when)}{literal(version)}", style="dim", soft_wrap=True
+            )
     for line in explanation.unread:
         console.print(f"[yellow]not read:[/] {literal(line)}", soft_wrap=True)
     console.print(f"\nAsked by {literal(explanation.caller)}", soft_wrap=True)

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from aoai_lib.report.figures import Gallery
     from aoai_lib.report.overview import Fleet
 
+NOTEBOOKS: Final = Path(__file__).resolve().parents[1] / "notebooks"
 RUN_VARIABLE: Final = "AOAI_RUN"
 """Environment variable that names the folder of the run a notebook belongs to."""
 OUT_VARIABLE: Final = "AOAI_OUT"

@@ -19,6 +19,7 @@ from aoai_lib.evidence import snapshots
 from aoai_lib.fleet import Outcome
 from aoai_lib.model import Snapshot
 from aoai_lib.report import acceptances, page, tables, workbook
+from aoai_lib.report.about import about
 
 
 def waiver(control: str = "NET-01", subject: str = "*-timetables", expires: str = "2026-11-23", **more: str) -> Any:
@@ -74,7 +75,7 @@ def test_report_and_workbook_show_each_with_what_it_does(mixed: Snapshot, tmp_pa
         "Matches nothing: IAM-01 has no finding about “aoai-meridian-pilot”.",
     ):
         assert sentence in text
-    workbook.write(run, document_of(run), tmp_path / "findings.xlsx")
+    workbook.write(run, document_of(run), [], tmp_path / "findings.xlsx")
     book = openpyxl.load_workbook(tmp_path / "findings.xlsx")
     assert [row[-1] for row in book["Accepted risks"].iter_rows(min_row=2, values_only=True)] == [
         each.sentence for each in acceptances.acceptances(run)
@@ -104,15 +105,11 @@ def test_the_console_says_what_needs_a_look(mixed: Snapshot, capsys: pytest.Capt
 
 def test_explain_shows_it(mixed: Snapshot, tmp_path: Path) -> None:
     run = run_of(mixed)
-    about = {
-        "schema": "aoai-playbook/run/1",
-        "run_id": run.run_id,
-        "parameters": run.parameters.model_dump(mode="json"),
-    }
+    own = {"schema": "aoai-playbook/run/1", "chapters": [], "problems": [], "tool_version": ""}
     for name, value in (
         ("findings.json", document_of(run)),
         ("snapshot.json", snapshots.dump(mixed)),
-        ("run.json", about),
+        ("run.json", {**own, **about(run, document_of(run))}),
     ):
         (tmp_path / name).write_text(json.dumps(value), encoding="utf-8")
     (tmp_path / "requests.jsonl").write_text("")

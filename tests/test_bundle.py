@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -82,7 +83,7 @@ def edit(run: Path, name: str, change: Callable[[Any], None]) -> None:
 def test_a_run_is_whole_and_follows_from_its_evidence(run: Path) -> None:
     found = outcomes(run)
     assert found.pop("signature") == "note"
-    assert set(found.values()) == {"good"} and len(found) == 8
+    assert set(found.values()) == {"good"} and len(found) == 10
     checked = subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=run, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout
 
@@ -149,7 +150,7 @@ def a_failed(document: Any) -> dict[str, Any]:
 
 def test_a_finding_that_was_turned_shows_even_when_sealed_again(run: Path) -> None:
     edit(run, "findings.json", lambda document: a_failed(document).update(status="pass"))
-    assert faulty(run) == {"findings", "findings.csv", "findings.ocsf.json", "report.html"}
+    assert faulty(run) == {"findings"}
 
 
 def test_a_snapshot_that_was_turned_shows_against_the_evidence(run: Path) -> None:
@@ -269,6 +270,29 @@ def test_no_byte_of_a_signature_can_be_changed_unnoticed(run: Path, key: Path, t
             signer(run, allowed)
     for other in (content + b"x", content[:-1], b"\n" + content, b"", content.replace(b"\n", b"\r\n")):
         path.write_bytes(other)
+        with pytest.raises(UnsignedError):
+            signer(run, allowed)
+
+
+@needs_ssh
+def test_what_ssh_keygen_overlooks_in_a_signature_is_seen(run: Path, key: Path, tmp_path: Path) -> None:
+    """Version 0, and words in the reserved field, which nobody signed: to ssh-keygen both are good."""
+    allowed = allowing(key, "auditor", tmp_path)
+    path = sign(run, key)
+    begin, *body, end = path.read_bytes().split(b"\n")[:-1]
+    blob = base64.b64decode(b"".join(body))
+    reserved = b"\0\0\0\4file\0\0\0\0"
+    assert blob[6:10] == b"\0\0\0\1" and reserved in blob
+    older = blob[:9] + b"\0" + blob[10:]
+    noted = blob.replace(reserved, b"\0\0\0\4file\0\0\0\4mine")
+    for other in (older, noted):
+        again = base64.b64encode(other)
+        lines = [again[at : at + 70] for at in range(0, len(again), 70)]
+        path.write_bytes(b"\n".join([begin, *lines, end, b""]))
+        verify = ["ssh-keygen", "-Y", "verify", "-f", allowed, "-I", "auditor", "-n", "file", "-s", path]
+        with (run / "SHA256SUMS").open("rb") as sums:
+            alone = subprocess.run(verify, stdin=sums, capture_output=True)
+        assert other is noted or alone.returncode == 0
         with pytest.raises(UnsignedError):
             signer(run, allowed)
 

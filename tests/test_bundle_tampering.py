@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from tenants import ROOT
 
+from aoai_lib.bundle import digests
+from aoai_lib.bundle.signing import UnsignedError, signer
 from aoai_lib.bundle.verification import Outcome, verify
 
 SAMPLE = ROOT / "docs" / "sample" / "run"
@@ -75,14 +77,14 @@ def test_one_octet_that_is_another_is_seen(run: Path, name: str) -> None:
 def test_one_octet_of_the_seal_and_of_the_signature_is_seen(run: Path, name: str) -> None:
     path = run / name
     content = path.read_bytes()
-    allowed = ROOT / "docs" / "sample" / "allowed"
-    for place in range(len(content)) if PLACES > 100 else places(content, name):
-        for bit in (0, 5):  # 5 is the difference between a capital letter and a small one
+    for place in range(len(content)) if PLACES > 100 else {*places(content, name), 43}:  # 43: a signature's version
+        for bit in range(8):
             changed = bytearray(content)
             changed[place] ^= 1 << bit
             path.write_bytes(changed)
-            bad = {each.what for each in verify(run, allowed) if each.outcome is Outcome.BAD}
-            assert bad & {"files", "signature"}, f"octet {place}, bit {bit}, seed {SEED}"
+            with pytest.raises((digests.UnlistedError, UnsignedError, AssertionError)):
+                assert not digests.differences(run, digests.listed(run)), "the list is of other files"
+                signer(run, ROOT / "docs" / "sample" / "allowed")
     path.write_bytes(content)
 
 

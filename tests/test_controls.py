@@ -89,12 +89,16 @@ def test_a_source_that_is_missing_never_makes_a_pass(declared: Control, hardened
 
 
 @CONTROLS
-def test_every_verdict_cites_evidence(declared: Control, hardened: Snapshot, exposed: Snapshot) -> None:
-    for sample in (hardened, exposed):
+def test_every_verdict_cites_evidence(
+    declared: Control, hardened: Snapshot, exposed: Snapshot, mixed: Snapshot
+) -> None:
+    """Also what could not be listed leads to the refusal, and what there is none of to the answer that shows it."""
+    for sample in (hardened, exposed, mixed):
+        asked = {source for (source, _), reading in sample.readings.items() if reading.evidence}
         for finding in judge(sample, [declared]):
-            if finding.subject.kind is declared.subject:
-                assert finding.observed, finding
-                assert any(each.evidence for each in finding.observed), finding
+            assert finding.observed, finding
+            never_asked = finding.status is Status.NOT_ASSESSED and finding.observed[-1].path not in asked
+            assert never_asked or any(each.evidence for each in finding.observed), finding
             assert finding.reason.endswith("."), finding.reason
 
 

@@ -12,10 +12,14 @@ import openpyxl
 import pytest
 from py_ocsf_models.events.findings.compliance_finding import ComplianceFinding
 from reporting import HOSTILE, document_of, renamed, run_of
+from tenants import collect
 
+from aoai_lib.evidence.store import Evidence
 from aoai_lib.frameworks import FRAMEWORKS
+from aoai_lib.lab.server import Lab
 from aoai_lib.model import Phase, Severity, Snapshot, Status
 from aoai_lib.report import findings, ocsf, workbook
+from aoai_lib.report.findings import evidence_of
 from aoai_lib.report.text import fitted, inert, shown, subject_name, visible
 
 WAIVER = {
@@ -148,7 +152,7 @@ def test_values_are_shown_as_json_and_text_as_it_is() -> None:
 def test_the_workbook_holds_every_finding_as_text(exposed: Snapshot, tmp_path: Path) -> None:
     run = run_of(renamed(exposed, "search-chat", HOSTILE))
     document = document_of(run)
-    workbook.write(run, document, tmp_path / "findings.xlsx")
+    workbook.write(run, document, [], tmp_path / "findings.xlsx")
     book = openpyxl.load_workbook(tmp_path / "findings.xlsx")
     assert book.sheetnames == [
         "Summary", "Findings", "Changes", "Changed properties", "Accepted risks", "Access", "Guardrails", "Frameworks",
@@ -165,10 +169,30 @@ def test_the_workbook_holds_every_finding_as_text(exposed: Snapshot, tmp_path: P
     assert all(len(cell.value) <= 32767 for cell in cells if isinstance(cell.value, str))
 
 
+def test_the_evidence_sheet_leads_from_a_finding_to_what_was_asked_and_answered(lab: Lab, tmp_path: Path) -> None:
+    evidence = Evidence()
+    run = run_of(collect(lab, "mixed", evidence))
+    document = document_of(run)
+    workbook.write(run, document, evidence.exchanges, tmp_path / "findings.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "findings.xlsx")["Evidence"]
+    rows = [tuple(cell.value for cell in row) for row in sheet.iter_rows()]
+    assert rows[0] == (
+        "line of requests.jsonl", "time", "request", "API version", "answer", "control", "subject", "verdict",
+    )  # fmt: skip
+    cited = {(line, each["control"], each["subject"]) for each in document["findings"] for line in evidence_of(each)}
+    assert {(row[0], row[5], row[6]) for row in rows[1:] if row[5]} == cited
+    assert {row[0] for row in rows[1:]} == {each.id for each in evidence.exchanges}
+    (account,) = {row[2:5] for row in rows[1:] if row[5] == "IAM-01" and str(row[6]).endswith("/ais-meridian-research")}
+    assert str(account[0]).endswith("/providers/Microsoft.CognitiveServices/accounts")
+    assert account[1:] == ("2025-09-01", "200")
+    refused = [row[2:5] for row in rows[1:] if row[5] == "NET-01" and str(row[6]).startswith("/subscriptions/6f0d2b41")]
+    assert [row[2] for row in refused] == ["403"]
+
+
 def test_the_workbook_is_the_same_each_time(mixed: Snapshot, tmp_path: Path) -> None:
     run = run_of(mixed)
     for name in ("a", "b"):
-        workbook.write(run, document_of(run), tmp_path / f"{name}.xlsx")
+        workbook.write(run, document_of(run), [], tmp_path / f"{name}.xlsx")
     assert (tmp_path / "a.xlsx").read_bytes() == (tmp_path / "b.xlsx").read_bytes()
 
 

@@ -56,6 +56,8 @@ def check(bundle: Bundle) -> tuple[bool, str]:
     """
     told = bundle.changes
     if told["previous"] is None:
+        if told["findings"] or told["properties"] or told["remarks"]:
+            return False, "It tells of changes, and names no earlier run."
         return True, "It is compared with no earlier run."
     failing = {key for key, each in bundle.findings.items() if each["status"] == "fail"}
     if failing != {

@@ -14,6 +14,7 @@ from aoai_lib.controls import catalogue, catalogue_version
 from aoai_lib.evidence.store import Exchange
 from aoai_lib.model import ABSENT, InputError, State
 from aoai_lib.report import findings
+from aoai_lib.report.tables import reader
 from aoai_lib.report.text import shown, subject_name
 
 
@@ -77,12 +78,11 @@ def explain(bundle: Bundle, control: str, subject: str = "") -> Explanation:
 def _explained(bundle: Bundle, finding: dict[str, Any]) -> Explanation:
     declared = {each.id: each for each in catalogue()}
     values = tuple(_value(bundle, each) for each in finding["observed"])
-    caller = bundle.snapshot.caller
-    who = " ".join(part for part in (caller.get("name", ""), caller.get("object_id", "")) if part)
     intent = declared[finding["control"]].intent if finding["control"] in declared else ""
     unread = _unread(bundle, finding) if finding["status"] == "not_assessed" else ()
-    who = who or "nobody: this was replayed"
-    return Explanation(finding, who, " ".join(intent.split()), values, unread, tuple(_today(bundle, finding)))
+    return Explanation(
+        finding, reader(bundle.snapshot), " ".join(intent.split()), values, unread, tuple(_today(bundle, finding))
+    )
 
 
 def _today(bundle: Bundle, finding: Mapping[str, Any]) -> Iterator[str]:

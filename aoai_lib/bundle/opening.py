@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -16,7 +17,7 @@ from aoai_lib.evidence.seal import SUMS
 from aoai_lib.evidence.store import Exchange, is_address, read_lines
 from aoai_lib.model import InputError, Json, Phase, Snapshot
 from aoai_lib.parameters import Parameters, parse
-from aoai_lib.report import changes, forms
+from aoai_lib.report import changes, findings, shapes
 from aoai_lib.run import CHAPTERS, EVERYTHING, Run
 
 EVIDENCE: Final = "requests.jsonl"
@@ -37,12 +38,12 @@ class Bundle:
     @cached_property
     def about(self) -> Mapping[str, Json]:
         """`run.json`."""
-        return self._document("run.json", "aoai-playbook/run/1", forms.About)
+        return self._document("run.json", "aoai-playbook/run/1", shapes.About)
 
     @cached_property
     def document(self) -> dict[str, Any]:
         """`findings.json`."""
-        return self._document("findings.json", "aoai-playbook/findings/1", forms.Findings)
+        return self._document("findings.json", "aoai-playbook/findings/1", shapes.Findings)
 
     @cached_property
     def findings(self) -> dict[tuple[str, str], dict[str, Any]]:
@@ -50,9 +51,16 @@ class Bundle:
         return {(each["control"], str(each["subject"]).lower()): each for each in self.document["findings"]}
 
     @cached_property
+    def judged(self) -> dict[str, Any]:
+        """What `findings.json` is when the snapshot is judged again, by the installed catalogue."""
+        again = findings.document(self.run(), self.document["generated_at"])
+        judged: dict[str, Any] = json.loads(json.dumps(again))
+        return judged
+
+    @cached_property
     def snapshot(self) -> Snapshot:
         """What was judged."""
-        return snapshots.load(self._json("snapshot.json"))
+        return snapshots.load(self.json("snapshot.json"))
 
     @cached_property
     def changes(self) -> dict[str, Any]:
@@ -60,7 +68,7 @@ class Bundle:
         path = self.path / CHANGES
         if not path.exists():
             return changes.without_earlier(str(self.about.get("run_id")), str(self.document["tenant"]))
-        return changes.read(self._json(CHANGES), str(path))
+        return changes.read(self.json(CHANGES), str(path))
 
     @cached_property
     def parameters(self) -> Parameters:
@@ -94,14 +102,34 @@ class Bundle:
         """The run as a notebook opens it: what was judged can be judged again."""
         return Run(self.parameters, self.snapshot, run_id=str(self.about.get("run_id", "")))
 
-    def _document(self, name: str, schema: str, form: type[BaseModel]) -> dict[str, Any]:
-        found = self._json(name)
+    def _document(self, name: str, schema: str, shape: type[BaseModel]) -> dict[str, Any]:
+        found = self.json(name)
         if not isinstance(found, dict) or found.get("schema") != schema:
             raise InputError(f"{self.path / name} is none of this playbook's: its schema should be {schema}.")
-        forms.check(form, found, str(self.path / name))
+        shapes.check(shape, found, str(self.path / name))
         return found
 
-    def _json(self, name: str) -> Json:
+    def cells(self, name: str) -> list[dict[str, Any]]:
+        """The cells of a notebook, of the form that Jupyter documents."""
+        import nbformat
+
+        found = self.json(name)
+        try:
+            nbformat.validate(found)
+        except nbformat.ValidationError as problem:
+            raise InputError(f"{self.path / name} is no notebook: {str(problem).splitlines()[0]}.") from None
+        cells: list[dict[str, Any]] = found["cells"]
+        return cells
+
+    def content(self, name: str) -> bytes:
+        """A file as it is."""
+        try:
+            return (self.path / name).read_bytes()
+        except OSError as problem:
+            raise InputError(f"{self.path / name} can't be read: {problem.strerror}.") from None
+
+    def json(self, name: str) -> Json:
+        """What a JSON file holds."""
         return strict_json.read(self.path / name, f"the {name} of a run")
 
 

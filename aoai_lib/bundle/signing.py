@@ -22,6 +22,8 @@ NAMESPACE: Final = "file"
 """What a signature is for, so that one made for something else does not count: ssh-keygen(1) suggests this word for files."""
 _ARMOUR: Final = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n([A-Za-z0-9+/=\n]+)-----END SSH SIGNATURE-----\n")
 _COLUMNS: Final = 70
+_PREAMBLE: Final = b"SSHSIG\0\0\0\1"
+"""The magic, and version 1. Fields follow, each behind its length: public key, namespace, reserved, digest, signature."""
 _LARGEST: Final = 1 << 16
 _PATIENCE: Final = 120
 _GOOD: Final = re.compile(r'Good "file" signature (?:for (?P<who>.+) )?with (?P<kind>\S+) key (?P<key>SHA256:\S+)')
@@ -89,15 +91,33 @@ def signer(folder: Path, allowed: Path | None = None) -> Signer:
 
 
 def _is_plain(path: Path) -> bool:
-    """Whether the file is the armour that ssh-keygen writes and nothing else: it would itself let other bytes pass."""
+    """Whether the file is what ssh-keygen writes and nothing else: it would itself let other bytes pass."""
     match = _ARMOUR.fullmatch(path.read_bytes()) if path.stat().st_size < _LARGEST else None
     if match is None:
         return False
     try:
-        again = base64.b64encode(base64.b64decode(match[1].replace(b"\n", b""), validate=True))
+        content = base64.b64decode(match[1].replace(b"\n", b""), validate=True)
     except ValueError:
         return False
-    return match[1] == b"".join(again[at : at + _COLUMNS] + b"\n" for at in range(0, len(again), _COLUMNS))
+    again = base64.b64encode(content)
+    lines = b"".join(again[at : at + _COLUMNS] + b"\n" for at in range(0, len(again), _COLUMNS))
+    return match[1] == lines and _is_signature(content)
+
+
+def _is_signature(content: bytes) -> bool:
+    """Whether a blob is of the documented form (OpenSSH, PROTOCOL.sshsig). Its version and its reserved field are under no
+    signature, and ssh-keygen takes a version 0 too, and any reserved text.
+    """
+    if not content.startswith(_PREAMBLE):
+        return False
+    fields, rest = [], content.removeprefix(_PREAMBLE)
+    while rest:
+        size = int.from_bytes(rest[:4])
+        if len(rest) < 4 + size:
+            return False
+        fields.append(rest[4 : 4 + size])
+        rest = rest[4 + size :]
+    return len(fields) == 5 and fields[1:3] == [NAMESPACE.encode(), b""]
 
 
 def _program() -> str:

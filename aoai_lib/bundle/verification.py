@@ -6,8 +6,6 @@ replayed and must give the snapshot, the snapshot is judged again and must give 
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from aoai_lib.azure.replay import Recording
-from aoai_lib.bundle import changes, digests
+from aoai_lib.bundle import changes, digests, forms
 from aoai_lib.bundle.opening import CHANGES, EVIDENCE, Bundle, open_bundle
 from aoai_lib.bundle.signing import SIGNATURE, UnsignedError, signer
 from aoai_lib.bundle.timestamp import STAMP, UnstampedError, stamped
@@ -27,8 +25,8 @@ from aoai_lib.evidence.seal import SUMS
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.model import InputError, Json, PlaybookError, Snapshot
 from aoai_lib.probe.active import COUNTED
-from aoai_lib.report import findings, ocsf, page
-from aoai_lib.report.text import inert
+from aoai_lib.report import findings
+from aoai_lib.report.pdf import PRINT
 from aoai_lib.run import collect
 
 _READ: Final = ("collected", "partial")
@@ -62,7 +60,7 @@ def verify(path: Path, allowed_signers: Path | None = None, roots: Path | None =
     if files.outcome is Outcome.BAD:
         return answers
     try:
-        return [*answers, _evidence(bundle), _snapshot(bundle), _findings(bundle), _changes(bundle), *_formats(bundle)]
+        return [*answers, _evidence(bundle), _snapshot(bundle), _findings(bundle), _changes(bundle), *_forms(bundle)]
     except PlaybookError as problem:
         return [*answers, Answer("content", Outcome.BAD, str(problem))]
 
@@ -182,8 +180,7 @@ def _unlike(
 
 def _findings(bundle: Bundle) -> Answer:
     """The snapshot, judged again, gives the findings; bit for bit by the same catalogue."""
-    again = findings.document(bundle.run(), bundle.document.get("generated_at", ""))
-    again = json.loads(json.dumps(again))
+    again = bundle.judged
     if again == bundle.document:
         return Answer("findings", Outcome.GOOD, f"Judging again gives the same {len(bundle.findings)} findings.")
     now = {(each["control"], each["subject"].lower()): each for each in again["findings"]}
@@ -226,28 +223,24 @@ def _changes(bundle: Bundle) -> Answer:
     return Answer(CHANGES, Outcome.GOOD if holds else Outcome.BAD, sentence)
 
 
-def _formats(bundle: Bundle) -> Iterator[Answer]:
-    """The other forms of the findings hold the same set; the page is composed again and compared byte for byte."""
-    rows = [{name: inert(text) for name, text in findings.flat(each).items()} for each in bundle.document["findings"]]
-    held = csv.DictReader(io.StringIO(_text(bundle, "findings.csv").removeprefix("\ufeff"), newline=""))
-    lines = [line for each in bundle.lines.values() for line in each]
-    same = {
-        "findings.csv": list(held) == rows,
-        "findings.ocsf.json": json.loads(_text(bundle, "findings.ocsf.json"))
-        == ocsf.events(bundle.document, bundle.run()),
-        "report.html": _text(bundle, "report.html")
-        == page.compose(bundle.run(), bundle.document, lines, bundle.changes),
-    }
-    older = bundle.about.get("tool_version") != version("aoai-playbook")
-    for name, is_same in same.items():
-        if is_same:
-            yield Answer(name, Outcome.GOOD, "It says what findings.json says.")
-        elif older:
+def _forms(bundle: Bundle) -> Iterator[Answer]:
+    """The files are those that a run has, and each form of the findings says what the evidence gives: it is composed again."""
+    installed = (version("aoai-playbook"), catalogue_version())
+    other = (bundle.about["tool_version"], bundle.document["catalogue_version"]) != installed
+    unexpected = forms.unexpected(bundle, set(digests.listed(bundle.path)))
+    if unexpected:
+        said = "These are not the files that a run has."
+        yield Answer("completeness", Outcome.NOTE if other else Outcome.BAD, said, tuple(unexpected))
+    if any(each.startswith("missing") for each in unexpected):
+        return
+    for name, differs in forms.compared(bundle):
+        if not differs:
+            yield Answer(name, Outcome.GOOD, "It says what the evidence gives.")
+        elif other:
             yield Answer(name, Outcome.NOTE, f"{_made_by(bundle)} It would be composed otherwise.")
+        elif any(each.startswith(f"{name}.ipynb stopped") for each in bundle.about["problems"]):
+            yield Answer(name, Outcome.NOTE, "It stopped before its end, says run.json: not compared.")
         else:
-            yield Answer(name, Outcome.BAD, "It does not say what findings.json says.")
-
-
-def _text(bundle: Bundle, name: str) -> str:
-    with (bundle.path / name).open(encoding="utf-8", newline="") as file:
-        return file.read()
+            yield Answer(name, Outcome.BAD, "It does not say what the evidence gives.", tuple(differs))
+    if (bundle.path / PRINT).exists():
+        yield Answer(PRINT, Outcome.NOTE, "A browser printed it: whether it shows report.html, only looking tells.")

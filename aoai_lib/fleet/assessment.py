@@ -14,7 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from aoai_lib import controls
 from aoai_lib.evidence import seal, snapshots
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.fleet.claims import claimed
@@ -22,11 +21,9 @@ from aoai_lib.fleet.outcome import Outcome, failed_severities
 from aoai_lib.fleet.places import Place
 from aoai_lib.folder import RunFolder, new_run_id
 from aoai_lib.kernels import LocalKernelManager, warmed
-from aoai_lib.model import InputError, Json, PlaybookError, State
+from aoai_lib.model import InputError, Json, PlaybookError
 from aoai_lib.parameters import Parameters
-from aoai_lib.run import CHAPTERS, EVERYTHING, FLEET, OUT_VARIABLE, RUN_VARIABLE, Chapter, Run, collect
-
-NOTEBOOKS: Final = Path(__file__).resolve().parents[2] / "notebooks"
+from aoai_lib.run import CHAPTERS, EVERYTHING, FLEET, NOTEBOOKS, OUT_VARIABLE, RUN_VARIABLE, Chapter, Run, collect
 
 _AT_ONCE: Final = 2
 """Notebooks of a tenant that are executed at once: each has its kernel, and a core is idle while one waits for the other side."""
@@ -204,11 +201,11 @@ def _report(
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     document = findings.document(run, now)
     folder.write_json("findings.json", document)
-    folder.write_json("run.json", _about(task, run, document, problems, now))
+    folder.write_json("run.json", _about(task, run, document, problems))
     changed = previous.changes(folder.path)
     folder.write_json("changes.json", changed)
     findings.write_csv(document, folder.path / "findings.csv")
-    workbook.write(run, document, folder.path / "findings.xlsx", changed)
+    workbook.write(run, document, evidence.exchanges, folder.path / "findings.xlsx", changed)
     folder.write_json("findings.ocsf.json", ocsf.events(document, run))
     page.write(run, document, evidence.exchanges, folder.path / "report.html", changed)
     problems += _printed(task, folder)
@@ -235,7 +232,7 @@ def _printed(task: Task, folder: RunFolder) -> list[str]:
     from aoai_lib.report import pdf
 
     try:
-        pdf.write(folder.path / "report.html", folder.path / "report.pdf")
+        pdf.write(folder.path / "report.html", folder.path / pdf.PRINT)
     except PlaybookError as problem:
         return [str(problem)]
     return []
@@ -251,38 +248,18 @@ def _merged(task: Task, evidence: Evidence) -> set[Path]:
     return {path for path, lines in read.items() if any(line.headers[NAME] in names for line in lines)}
 
 
-def _about(task: Task, run: Run, document: dict[str, Any], problems: list[str], now: str) -> dict[str, Json]:
-    """`run.json`: who, when, with what, what probes spent (null where none were sent), and what could not be read."""
-    unread = [
-        {
-            "source": each.source,
-            "scope": each.scope,
-            "call": each.call,
-            "reason": each.reason,
-            "permission": each.permission,
-        }
-        for each in run.snapshot.readings.values()
-        if each.state not in (State.COLLECTED, State.PARTIAL)
-    ]
+def _about(task: Task, run: Run, document: dict[str, Any], problems: list[str]) -> dict[str, Json]:
+    """`run.json`: what follows from the run, and what only it says."""
+    from aoai_lib.report.about import about
+
     return {
         "schema": "aoai-playbook/run/1",
-        "run_id": run.run_id,
-        "tenant": run.snapshot.tenant,
-        "tenant_id": run.snapshot.tenant_id,
-        "cloud": run.snapshot.cloud,
-        "caller": dict(run.snapshot.caller),
-        "as_of": run.snapshot.as_of,
-        "finished_at": now,
-        "parameters": run.parameters.model_dump(mode="json"),
+        **about(run, document),
         "chapters": [chapter.name for chapter in task.chapters],
         "replay": task.replay.name if task.replay else None,
         "observed": [path.name for path in task.observed],
         "tool_version": version("aoai-playbook"),
-        "catalogue_version": controls.catalogue_version(),
         "python": platform.python_version(),
-        "counts": document["counts"],
-        "probes": run.snapshot.reading("probes", "/").value,
-        "not_read": unread,
         "problems": problems,
     }
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from aoai_lib.model import InputError, Json, Severity, Status
-from aoai_lib.report import forms
+from aoai_lib.report import shapes
 from aoai_lib.report.findings import Document
 from aoai_lib.report.table import Cell, Table
 from aoai_lib.report.text import shown, subject_name
@@ -52,16 +52,26 @@ def read(found: Json, where: str) -> Document:
     if not isinstance(found, dict) or found.get("schema") != SCHEMA or found.keys() != shape.keys():
         raise InputError(f"{where} is none of this playbook's: its schema should be {SCHEMA}.")
     lists = {name: found[name] for name, empty in shape.items() if empty == []}
-    forms.check(forms.Changes, found, where)
+    shapes.check(shapes.Changes, found, where)
     rows = [("findings", _FINDING), ("properties", _PROPERTY), ("passed_over", _UNUSED)]
     good = all(isinstance(each, list) for each in lists.values()) and all(
-        isinstance(each, dict) and each.keys() == wanted for name, wanted in rows for each in lists[name]
+        isinstance(each, dict) and each.keys() == wanted and _told(each)
+        for name, wanted in rows
+        for each in lists[name]
     )
     previous = found["previous"]
-    good = good and (previous is None or (isinstance(previous, dict) and previous.keys() == _PREVIOUS))
+    good = good and all(isinstance(each, str) for each in (*lists["remarks"], found["run_id"], found["tenant"]))
+    good = good and (
+        previous is None or (isinstance(previous, dict) and previous.keys() == _PREVIOUS and _told(previous))
+    )
     if not good or any(each["change"] not in _ORDER for each in found["findings"]):
         raise InputError(f"{where} is damaged: its rows lack what each of them has.")
     return found
+
+
+def _told(row: dict[str, Json]) -> bool:
+    """Whether all but the values of a property are words, or yes or no."""
+    return all(isinstance(each, str | bool) for name, each in row.items() if name not in ("before", "after"))
 
 
 _PREVIOUS: Final = {"run_id", "as_of", "catalogue_version", "seal"}

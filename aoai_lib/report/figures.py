@@ -29,15 +29,15 @@ class Gallery:
 
     def __init__(self, figures: Iterable[Figure], note: str) -> None:
         self.figures = list(figures)
-        self._shown = [*self.figures, *([note] if note else [])]
+        self.shown = [*self.figures, *([note] if note else [])]
 
     def __repr__(self) -> str:
-        return "\n\n".join(map(str, self._shown))
+        return "\n\n".join(map(str, self.shown))
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        for each in self._shown:
+        for each in self.shown:
             display(each)  # type: ignore[no-untyped-call]
 
 

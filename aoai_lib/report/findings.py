@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from aoai_lib.controls import Control, catalogue_version
 from aoai_lib.frameworks import by_framework
@@ -161,7 +161,12 @@ def flat(entry: Mapping[str, Json]) -> dict[str, str]:
 def write_csv(document: Document, path: Path) -> None:
     """`findings.csv`: the same findings, one a row. UTF-8 with a byte order mark, because Excel guesses wrongly without."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        for entry in document["findings"]:
-            writer.writerow({name: inert(text) for name, text in flat(entry).items()})
+        write_rows(document, file)
+
+
+def write_rows(document: Document, file: TextIO) -> None:
+    """The rows of `findings.csv`."""
+    writer = csv.DictWriter(file, COLUMNS)
+    writer.writeheader()
+    for entry in document["findings"]:
+        writer.writerow({name: inert(text) for name, text in flat(entry).items()})

@@ -23,7 +23,12 @@ def forget_paths(path: Path) -> None:
 
 
 def export(notebook_path: Path, html_path: Path) -> None:
-    """Render a notebook. The same notebook gives the same page."""
+    """Write a notebook's page."""
+    html_path.write_text(compose(notebook_path), encoding="utf-8", newline="\n")
+
+
+def compose(notebook_path: Path) -> str:
+    """A notebook's page. The same notebook gives the same page."""
     import nbformat
     from nbconvert import HTMLExporter
     from traitlets.config import Config
@@ -36,8 +41,8 @@ def export(notebook_path: Path, html_path: Path) -> None:
     settings.CSSHTMLHeaderPreprocessor.style = "friendly"
     exporter = HTMLExporter(config=settings)  # type: ignore[no-untyped-call]
     about = {"metadata": {"name": _title(notebook, notebook_path.stem)}, "sheet": _SHEET.read_text(encoding="utf-8")}
-    page, _ = exporter.from_notebook_node(notebook, about)
-    html_path.write_text(page, encoding="utf-8", newline="\n")
+    page: str = exporter.from_notebook_node(notebook, about)[0]
+    return page
 
 
 def _title(notebook: Any, otherwise: str) -> str:

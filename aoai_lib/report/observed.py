@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, StrictBool
 
-from aoai_lib.report import forms
+from aoai_lib.report import shapes
 from aoai_lib.report.table import Table
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def rows(observation: dict[str, Any]) -> Iterator[tuple[str, str, str, str, str]
 
     Raises `InputError` for one of another form: it stands in a snapshot that somebody changed.
     """
-    forms.check(_Observation, observation, "An observation in the snapshot")
+    shapes.check(_Observation, observation, "An observation in the snapshot")
     place, name, resolved = (observation[key] for key in ("vantage", "name", "dns"))
     if not observation["reached"]:
         yield place, name, f"{resolved['outcome'].replace('_', ' ')} {resolved['error']}".strip(), "", ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from aoai_lib import strict_json
 from aoai_lib.controls import catalogue
 from aoai_lib.model import InputError, Json, Severity, Status
-from aoai_lib.report import findings, forms
+from aoai_lib.report import findings, shapes
 from aoai_lib.report.figure import Cell, Figure, Grid, Row, Tone
 from aoai_lib.report.findings import Document
 from aoai_lib.report.table import Table
@@ -189,5 +189,5 @@ def _read(tree: Tree, name: str) -> Document:
         raise InputError(f"{tree.shown(name)} can't be read as findings: {problem}.") from problem
     if not isinstance(document, dict) or document.get("schema") != findings.SCHEMA:
         raise InputError(f"{tree.shown(name)} is not of the schema {findings.SCHEMA}: assess the tenant again.")
-    forms.check(forms.Findings, document, tree.shown(name))
+    shapes.check(shapes.Findings, document, tree.shown(name))
     return document

@@ -11,6 +11,7 @@ from typing import Final
 
 from aoai_lib.model import InputError, PlaybookError
 
+PRINT: Final = "report.pdf"
 BROWSER: Final = "AOAI_BROWSER"
 """Environment variable that names the browser's program where it is not on the path."""
 _NAMES: Final = (

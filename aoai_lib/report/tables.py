@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from aoai_lib.model import Finding, Json, Kind, Phase, Reading, Severity, State, Status
+from aoai_lib.model import Finding, Json, Kind, Phase, Reading, Severity, Snapshot, State, Status
 from aoai_lib.report.acceptances import accepted
 from aoai_lib.report.findings import arm_id
 from aoai_lib.report.table import Cell, Table
@@ -64,6 +64,7 @@ def scope(run: Run) -> Table:
         ("directory", snapshot.tenant_id or "not known"),
         ("cloud", snapshot.cloud),
         ("as of", snapshot.as_of),
+        ("read by", reader(snapshot)),
         ("profile", snapshot.profile),
         ("vantage point", run.parameters.vantage or "not stated"),
         ("active probes", _probes(run)),
@@ -74,6 +75,12 @@ def scope(run: Run) -> Table:
         if count:
             rows.append((f"{words(kind)}s", count))
     return Table("What was assessed", ("", "value"), rows)
+
+
+def reader(snapshot: Snapshot) -> str:
+    """Who read, as far as the token told: name and object id."""
+    told = [snapshot.caller.get(name, "") for name in ("name", "object_id")]
+    return " ".join(filter(None, told)) or "nobody: this was replayed"
 
 
 def _probes(run: Run) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from aoai_lib.model import Severity, Status
 from aoai_lib.report import acceptances, changes, crosswalk, guardrails, matrices, tables
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from xlsxwriter import Workbook
     from xlsxwriter.format import Format
 
+    from aoai_lib.evidence.store import Exchange
     from aoai_lib.run import Run
 
 _CELL_LIMIT: Final = 32_000
@@ -25,9 +27,15 @@ _WIDEST: Final = 70
 _FILLS: Final = {"fail": "#F4D3CC", "pass": "#DCE9DC", "not assessed": "#F3E9C6", "not applicable": "#ECECEC"}
 
 
-def write(run: Run, document: Document, path: Path, changed: Document | None = None) -> None:
-    """Write the workbook: summary, findings, what changed, accepted risks, access, guardrails, frameworks, and which requests
-    each finding rests on. `changed` is `changes.json`; without it the run is compared with none.
+def write(
+    run: Run,
+    document: Document,
+    exchanges: Sequence[Exchange],
+    path: Path | BinaryIO,
+    changed: Document | None = None,
+) -> None:
+    """Write the workbook: summary, findings, what changed, accepted risks, access, guardrails, frameworks, and the requests with
+    the findings that rest on each. `changed` is `changes.json`; without it the run is compared with none.
     """
     from xlsxwriter import Workbook
 
@@ -45,7 +53,7 @@ def write(run: Run, document: Document, path: Path, changed: Document | None = N
         sheets.add("Guardrails", [guardrails.guardrail_table(run)])
         sheets.add("Frameworks", [crosswalk.frameworks(run)])
         sheets.add("Baselines", [crosswalk.baselines(run)])
-        sheets.add("Evidence", [_evidence(document)])
+        sheets.add("Evidence", [_evidence(document, exchanges)])
 
 
 def _summary(run: Run, document: Document, changed: Document) -> list[Table]:
@@ -71,14 +79,29 @@ def _findings(document: Document) -> Table:
     return Table("", COLUMNS, rows)
 
 
-def _evidence(document: Document) -> Table:
-    """Which findings rest on which request."""
+def _evidence(document: Document, exchanges: Sequence[Exchange]) -> Table:
+    """Every request in the order of sending, with each finding that rests on it; one on which none rests has a row too."""
+    resting: dict[str, list[tuple[Cell, ...]]] = {}
+    for entry in document["findings"]:
+        for line in evidence_of(entry):
+            resting.setdefault(line, []).append((entry["control"], entry["subject"], words(entry["status"])))
     rows = [
-        (line, entry["control"], entry["subject"], words(entry["status"]))
-        for entry in document["findings"]
-        for line in evidence_of(entry)
+        (each.id, each.time, *_request(each), *finding)
+        for each in exchanges
+        for finding in resting.get(each.id, [(None, None, None)])
     ]
-    return Table("", ("line of requests.jsonl", "control", "subject", "verdict"), sorted(rows))
+    columns = ("line of requests.jsonl", "time", "request", "API version", "answer", "control", "subject", "verdict")
+    return Table("", columns, rows, "No request was recorded.")
+
+
+def _request(exchange: Exchange) -> tuple[str, str, str]:
+    """A line in words: what was asked, by which API version, and what came."""
+    parts = urlsplit(exchange.url)
+    query = [(name, value) for name, value in parse_qsl(parts.query) if name.lower() != "api-version"]
+    version = ", ".join(value for name, value in parse_qsl(parts.query) if name.lower() == "api-version")
+    asked = urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(query, safe="$',/:"), ""))
+    answer = f"{exchange.status}" if exchange.status is not None else f"no answer: {exchange.error}"
+    return f"{exchange.method} {asked}", version, answer
 
 
 class _Sheets:

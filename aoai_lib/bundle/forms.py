@@ -1,0 +1,96 @@
+"""The forms in which a run says what it found: each is composed again from what was judged, and compared with what lies there."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from aoai_lib.bundle import rendered
+from aoai_lib.bundle.opening import CHANGES, EVIDENCE, Bundle
+from aoai_lib.model import Json
+from aoai_lib.report import findings, ocsf, page, workbook
+from aoai_lib.report.about import about
+from aoai_lib.report.pdf import PRINT
+from aoai_lib.run import CHAPTERS, Chapter
+
+_ALWAYS: Final = (
+    "run.json",
+    EVIDENCE,
+    "snapshot.json",
+    CHANGES,
+    "findings.json",
+    "findings.csv",
+    "findings.xlsx",
+    "findings.ocsf.json",
+    "report.html",
+)
+
+
+def unexpected(bundle: Bundle, names: set[str]) -> list[str]:
+    """What of the files of a run is not there, and what is there and no file of one, though the list of digests be whole."""
+    needed = {*_ALWAYS, *(f"{each.name}.{kind}" for each in chapters(bundle) for kind in ("ipynb", "html"))}
+    return [
+        *(f"missing: {name}" for name in sorted(needed - names)),
+        *(f"no file of a run: {name}" for name in sorted(names - needed - {PRINT})),
+    ]
+
+
+def chapters(bundle: Bundle) -> list[Chapter]:
+    """The notebooks that a run says it executed."""
+    return [each for each in CHAPTERS if each.name in bundle.about["chapters"]]
+
+
+def compared(bundle: Bundle) -> Iterator[tuple[str, list[str]]]:
+    """Each form, with what in it is another than what is composed again; nothing where it is the same."""
+    checks: dict[str, Callable[[Bundle], bool]] = {
+        "run.json": _record,
+        "findings.csv": _rows,
+        "findings.xlsx": _workbook,
+        "findings.ocsf.json": _events,
+        "report.html": _page,
+    }
+    for name, is_same in checks.items():
+        yield name, [] if is_same(bundle) else ["composed again, it is another"]
+    for chapter in chapters(bundle):
+        yield chapter.name, list(rendered.differences(bundle, chapter))
+
+
+def _record(bundle: Bundle) -> bool:
+    """Whether what `run.json` says of the run follows from what was judged. Who ran it with which Python, only it says."""
+    wanted = json.loads(json.dumps(about(bundle.run(), bundle.judged)))
+    return all(name in bundle.about and bundle.about[name] == value for name, value in wanted.items())
+
+
+def _rows(bundle: Bundle) -> bool:
+    held = io.StringIO(newline="")
+    findings.write_rows(bundle.judged, held)
+    return bundle.content("findings.csv") == f"\ufeff{held.getvalue()}".encode()
+
+
+def _events(bundle: Bundle) -> bool:
+    wanted: Json = ocsf.events(bundle.judged, bundle.run())
+    return bool(bundle.json("findings.ocsf.json") == wanted)
+
+
+def _page(bundle: Bundle) -> bool:
+    lines = [line for each in bundle.lines.values() for line in each]
+    return bundle.content("report.html") == page.compose(bundle.run(), bundle.judged, lines, bundle.changes).encode()
+
+
+def _workbook(bundle: Bundle) -> bool:
+    """Part by part: how well they are packed is the business of the library that packs."""
+    made = io.BytesIO()
+    lines = [line for each in bundle.lines.values() for line in each]
+    workbook.write(bundle.run(), bundle.judged, lines, made, bundle.changes)
+    try:
+        return _parts(bundle.content("findings.xlsx")) == _parts(made.getvalue())
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError):
+        return False
+
+
+def _parts(content: bytes) -> list[tuple[str, bytes]]:
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        return [(each.filename, book.read(each)) for each in book.infolist()]
