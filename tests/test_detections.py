@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,8 @@ def test_what_it_needs_is_what_it_names(detection: Detection) -> None:
     query = detection.kql()
     assert all(table in query for table in detection.tables)
     assert all(set(columns) <= {"TimeGenerated", *TYPES[table]} for table, columns in detection.tables.items())
+    used = set(re.findall(r"\w+", query))
+    assert [name for names in detection.tables.values() for name in names if name not in used] == []
     assert not re.search(r"\{\{|\}\}", query)
 
 
@@ -198,11 +201,20 @@ def test_the_page_is_what_the_files_say() -> None:
     assert written == document(), "run: python -m aoai_lib.detections > docs/detections.md"
 
 
+def whole_schema() -> dict[str, dict[str, str]]:
+    schema = {table: dict(lab_tables()[table]["columns"]) for table in TYPES}
+    schema["AzureDiagnostics"]["properties_s"] = "string"
+    return schema
+
+
 def checked(*queries: str) -> list[dict[str, Any]]:
     """What Microsoft's parser and binder make of queries, with the tables' columns as their schema."""
-    schema = {table: lab_tables()[table]["columns"] for table in TYPES}
-    schema["AzureDiagnostics"] = {**schema["AzureDiagnostics"], "properties_s": "string"}
-    asked = json.dumps([{"query": query, "tables": schema} for query in queries])
+    return bound((query, whole_schema()) for query in queries)
+
+
+def bound(asked_of: Iterable[tuple[str, dict[str, dict[str, str]]]]) -> list[dict[str, Any]]:
+    """The same for queries with a schema each."""
+    asked = json.dumps([{"query": query, "tables": schema} for query, schema in asked_of])
     done = subprocess.run(
         ["node", KUSTO / "check.js"], input=asked, capture_output=True, text=True, check=True, cwd=KUSTO
     )
@@ -219,6 +231,34 @@ def test_microsofts_binder_takes_every_query() -> None:
         assert answer["kind"] == "Query" and answer["columns"], each.id
         wanted = {name for row in each.rows for name in row}
         assert wanted <= set(answer["columns"]), each.id
+
+
+@needs_binder
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [("properties_s", None), ("AdditionalFields", None), ("properties_s", "dynamic"), ("AdditionalFields", "string")],
+)
+def test_microsofts_binder_takes_them_whatever_holds_the_properties(column: str, kind: str | None) -> None:
+    schema = whole_schema()
+    del schema["AzureDiagnostics"][column]
+    if kind:
+        schema["AzureDiagnostics"][column] = kind
+    answers = bound((each.kql(), schema) for each in catalogue())
+    assert [answer["problems"] for answer in answers] == [[]] * len(catalogue())
+
+
+@needs_binder
+def test_microsofts_binder_misses_each_table_and_column_that_a_detection_says_it_needs() -> None:
+    asked = []
+    for each in catalogue():
+        for table, columns in each.tables.items():
+            asked.append((each.kql(), {name: own for name, own in whole_schema().items() if name != table}))
+            for column in columns:
+                schema = whole_schema()
+                del schema[table][column]
+                asked.append((each.kql(), schema))
+    assert len(asked) > 100
+    assert [query for (query, _), answer in zip(asked, bound(asked), strict=True) if not answer["problems"]] == []
 
 
 @needs_binder
