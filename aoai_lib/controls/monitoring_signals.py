@@ -14,6 +14,8 @@ from aoai_lib.controls.monitoring_rules import CALLERS, CHANGED, KEYS, Lacks, co
 from aoai_lib.facts import Facts, View
 
 NAMESPACE: Final = "microsoft.cognitiveservices/accounts"
+_WHOLE: Final = frozenset({"modeldeploymentname", "modelname", "modelversion", "region"})
+"""Dimensions that leave a deployment whole: it has one model, in one region. Numbers are for a deployment, or for more."""
 TWO_DAYS: Final = 2880.0
 """Minutes that a log alert can look back, whatever its query says (Microsoft Learn, log search alert rules)."""
 
@@ -41,6 +43,16 @@ def _restricted(condition: View) -> str:
         include = dimension.text("operator", "Include").lower() == "include"
         if not include or "*" not in dimension.texts("values"):
             return f"watches only some values of “{dimension.name}”"
+    return ""
+
+
+def _divided(condition: View) -> str:
+    """What a metric condition splits so that its parts may each stay below the number that they exceed together."""
+    for dimension in condition.each("dimensions"):
+        if dimension.text("name").lower() not in _WHOLE:
+            return (
+                f"counts each value of “{dimension.name}” by itself, so that together they may exceed the number unseen"
+            )
     return ""
 
 
@@ -75,7 +87,13 @@ def metric(metrics: Iterable[str], limit: float, base: float) -> Lacks:
         condition, (window, wrong) = conditions[0], _schedule(rule)
         if condition.text("metricNamespace", NAMESPACE).lower() != NAMESPACE:
             return None
-        return _misses(facts, rule) or wrong or _restricted(condition) or _fixed(condition, window, limit, base)
+        return (
+            _misses(facts, rule)
+            or wrong
+            or _restricted(condition)
+            or _divided(condition)
+            or _fixed(condition, window, limit, base)
+        )
 
     return judge
 

@@ -33,7 +33,7 @@ _LOGS_FIRST: Final = ("MON-01", "MON-05")
 
 @mends("MON-06")
 def alert_on_rejected(site: Site, finding: Finding) -> Iterator[Step]:
-    """More rejected requests in five minutes than allowed, by deployment and category."""
+    """More rejected requests in five minutes than allowed, by deployment."""
     most = site.snapshot.requirements.rejected_content_per_5_minutes
     yield from _metric(site, finding, REJECTED, most)
 
