@@ -37,6 +37,14 @@ def _schedule(rule: View) -> tuple[float, str]:
     return window, "looks less often than its window is long" if every > window else ""
 
 
+def _gaps(rule: View, query: Query) -> str:
+    """What is wrong with a query that looks back less far than the time until it is asked again."""
+    every = minutes(rule, "properties.evaluationFrequency") or 0
+    if query.reach is None or query.reach >= every:
+        return ""
+    return f"looks back {query.reach:g} minutes, every {every:g} minutes: what happens between is not seen"
+
+
 def _restricted(condition: View) -> str:
     """What the condition's dimensions leave out. Splitting by every value (`*`) leaves out nothing."""
     for dimension in condition.each("dimensions"):
@@ -122,10 +130,15 @@ def _log(watches: Callable[[Query], bool], rest: Callable[[View, View, Query, fl
             return None
         if len(conditions) > 1:
             return "fires only when other conditions are met too"
-        if not queries[0].concerns(facts.subject.account.rpartition("/")[2]):
+        if not queries[0].concerns(facts.subject.account):
             return "has a query about other accounts"
         window, wrong = _schedule(rule)
-        wrong = wrong or _restricted(conditions[0]) or rest(rule, conditions[0], queries[0], window)
+        wrong = (
+            wrong
+            or _gaps(rule, queries[0])
+            or _restricted(conditions[0])
+            or rest(rule, conditions[0], queries[0], window)
+        )
         return wrong or (silent(facts, rule, topic) if topic else "")
 
     return judge
