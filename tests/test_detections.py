@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 import yaml
 from tenants import ROOT
 
-from aoai_lib.detections import Detection, catalogue, find, rows_of, shadowed, unlike
+from aoai_lib.detections import Detection, Event, catalogue, find, rows_of, shadowed, unlike
 from aoai_lib.detections.catalogue import FOLDER, read
 from aoai_lib.detections.document import document
 from aoai_lib.detections.events import TYPES
@@ -57,6 +57,49 @@ def ask(held: LogStore, query: str) -> list[dict[str, Any]]:
 def test_it_finds_its_events_and_nothing_else(detection: Detection) -> None:
     events = (*detection.hits, *detection.misses)
     assert unlike(ask(store(rows_of(events, NOW)), detection.kql(**detection.trial)), detection.rows) == ""
+
+
+COUNTING = [each for each in catalogue() if "each" in each.parameters]
+
+
+@pytest.mark.parametrize("detection", COUNTING, ids=lambda each: each.name)
+def test_what_happened_days_ago_is_found_over_the_evidence_window(detection: Detection) -> None:
+    """The same events, two weeks earlier: not in the detection's own window, but over thirty days, and with their time."""
+    before = NOW - timedelta(days=14)
+    held = store(rows_of(detection.hits, before))
+    assert ask(held, detection.kql(**detection.trial)) == []
+    found = ask(held, detection.kql(**{**detection.trial, "window": "30d"}))
+    assert unlike(found, detection.rows) == ""
+    assert all(row["Last"] <= f"{before:%Y-%m-%dT%H:%M:%SZ}" for row in found)
+    assert {"TimeGenerated", "Ago"}.isdisjoint(found[0])
+
+
+def test_numbers_are_those_of_one_window_however_far_back_one_looks() -> None:
+    refused = find("rejected-requests")
+    assert "ago(30d)" in refused.over(30)
+    apart = [
+        Event.model_validate({"shape": "call", "times": 4, "minutes_ago": ago, "with": {"status": 400}})
+        for ago in (10, 70, 130, 190)
+    ]
+    assert ask(store(rows_of(apart, NOW)), refused.over(30)) == [], "16 in all, and never more than 5 in an hour"
+    once = Event.model_validate({"shape": "call", "times": 3, "minutes_ago": 69, "with": {"status": 400}})
+    (row,) = ask(store(rows_of([*apart, once], NOW)), refused.over(30))
+    assert row["Refused"] == 7
+
+
+def test_a_caller_of_last_week_is_not_new_over_the_evidence_window() -> None:
+    calls = [
+        Event.model_validate({"shape": "call", "minutes_ago": ago, "with": {"caller": "weekly"}})
+        for ago in (10, 7 * 1440)
+    ]
+    newcomer = find("first-seen-caller")
+    assert len(ask(store(rows_of(calls, NOW)), newcomer.kql())) == 1, "a log alert sees two days"
+    assert ask(store(rows_of(calls, NOW)), newcomer.over(30)) == []
+
+
+@EACH
+def test_every_row_says_when_it_was(detection: Detection) -> None:
+    assert re.search(r"\bLast = max\(\w+\)", detection.kql())
 
 
 @EACH
