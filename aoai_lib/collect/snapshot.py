@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import groupby
@@ -24,11 +24,18 @@ def _silent(what: str, done: int, known: int) -> None:
 
 
 class Collector:
-    """Fills `readings` for one tenant."""
+    """Fills `readings` for one tenant. `besides` are scopes, by source, that are read whatever the sources find."""
 
-    def __init__(self, azure: Azure, parameters: Parameters, progress: Progress = _silent) -> None:
+    def __init__(
+        self,
+        azure: Azure,
+        parameters: Parameters,
+        progress: Progress = _silent,
+        besides: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self.azure = azure
         self.parameters = parameters
+        self._besides = besides or {}
         self.readings: Readings = {}
         self._progress = progress
         self._done = self._known = 0
@@ -44,7 +51,7 @@ class Collector:
         wanted = [source for name, group in sources().items() if name == "scope" or name in phases for source in group]
         wanted.sort(key=lambda source: source.over.stage)
         for _, stage in groupby(wanted, key=lambda source: source.over.stage):
-            self._read_all([(source, scope) for source in stage for scope in source.over.find(self.readings)])
+            self._read_all([(source, scope) for source in stage for scope in self._scopes(source)])
         parameters = self.parameters
         return Snapshot(
             tenant=parameters.tenant,
@@ -57,6 +64,9 @@ class Collector:
             caller=caller,
             evidence_days=self.azure.evidence_days,
         )
+
+    def _scopes(self, source: Source) -> list[str]:
+        return [*source.over.find(self.readings), *self._besides.get(source.name, ())]
 
     def _keep(self, reading: Reading, source: Source | None = None) -> None:
         self.readings[reading.source, reading.scope.lower()] = reading
