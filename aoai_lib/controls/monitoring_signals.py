@@ -133,13 +133,8 @@ def _log(watches: Callable[[Query], bool], rest: Callable[[View, View, Query, fl
         if not queries[0].concerns(facts.subject.account):
             return "has a query about other accounts"
         window, wrong = _schedule(rule)
-        wrong = (
-            wrong
-            or _gaps(rule, queries[0])
-            or _restricted(conditions[0])
-            or rest(rule, conditions[0], queries[0], window)
-        )
-        return wrong or (silent(facts, rule, topic) if topic else "")
+        wrong = wrong or _restricted(conditions[0]) or rest(rule, conditions[0], queries[0], window)
+        return wrong or (silent(facts, rule, topic) if topic else "") or _gaps(rule, queries[0])
 
     return judge
 
