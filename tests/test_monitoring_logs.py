@@ -86,7 +86,7 @@ def test_logs_that_go_where_no_query_reaches_are_told() -> None:
         setting(EVERY, workspaceId=None, storageAccountId="/x"),
         setting(EVERY, workspaceId=None, eventHubAuthorizationRuleId="/y"),
     ]
-    own = verdict("MON-01", both)
+    own = verdict("MON-01", diagnostic_settings=both)
     assert own.status == "fail" and "an event hub and a storage account" in own.reason
 
 
