@@ -7,7 +7,8 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 import yaml
 from tenants import ROOT
 
-from aoai_lib.detections import Detection, catalogue, find, rows_of, shadowed, unlike
+from aoai_lib.detections import Detection, Event, catalogue, find, rows_of, shadowed, unlike
 from aoai_lib.detections.catalogue import FOLDER, read
 from aoai_lib.detections.document import document
 from aoai_lib.detections.events import TYPES
@@ -56,6 +57,49 @@ def ask(held: LogStore, query: str) -> list[dict[str, Any]]:
 def test_it_finds_its_events_and_nothing_else(detection: Detection) -> None:
     events = (*detection.hits, *detection.misses)
     assert unlike(ask(store(rows_of(events, NOW)), detection.kql(**detection.trial)), detection.rows) == ""
+
+
+COUNTING = [each for each in catalogue() if "each" in each.parameters]
+
+
+@pytest.mark.parametrize("detection", COUNTING, ids=lambda each: each.name)
+def test_what_happened_days_ago_is_found_over_the_evidence_window(detection: Detection) -> None:
+    """The same events, two weeks earlier: not in the detection's own window, but over thirty days, and with their time."""
+    before = NOW - timedelta(days=14)
+    held = store(rows_of(detection.hits, before))
+    assert ask(held, detection.kql(**detection.trial)) == []
+    found = ask(held, detection.kql(**{**detection.trial, "window": "30d"}))
+    assert unlike(found, detection.rows) == ""
+    assert all(row["Last"] <= f"{before:%Y-%m-%dT%H:%M:%SZ}" for row in found)
+    assert {"TimeGenerated", "Ago"}.isdisjoint(found[0])
+
+
+def test_numbers_are_those_of_one_window_however_far_back_one_looks() -> None:
+    refused = find("rejected-requests")
+    assert "ago(30d)" in refused.over(30)
+    apart = [
+        Event.model_validate({"shape": "call", "times": 4, "minutes_ago": ago, "with": {"status": 400}})
+        for ago in (10, 70, 130, 190)
+    ]
+    assert ask(store(rows_of(apart, NOW)), refused.over(30)) == [], "16 in all, and never more than 5 in an hour"
+    once = Event.model_validate({"shape": "call", "times": 3, "minutes_ago": 69, "with": {"status": 400}})
+    (row,) = ask(store(rows_of([*apart, once], NOW)), refused.over(30))
+    assert row["Refused"] == 7
+
+
+def test_a_caller_of_last_week_is_not_new_over_the_evidence_window() -> None:
+    calls = [
+        Event.model_validate({"shape": "call", "minutes_ago": ago, "with": {"caller": "weekly"}})
+        for ago in (10, 7 * 1440)
+    ]
+    newcomer = find("first-seen-caller")
+    assert len(ask(store(rows_of(calls, NOW)), newcomer.kql())) == 1, "a log alert sees two days"
+    assert ask(store(rows_of(calls, NOW)), newcomer.over(30)) == []
+
+
+@EACH
+def test_every_row_says_when_it_was(detection: Detection) -> None:
+    assert re.search(r"\bLast = max\(\w+\)", detection.kql())
 
 
 @EACH
@@ -114,6 +158,8 @@ def test_what_it_needs_is_what_it_names(detection: Detection) -> None:
     query = detection.kql()
     assert all(table in query for table in detection.tables)
     assert all(set(columns) <= {"TimeGenerated", *TYPES[table]} for table, columns in detection.tables.items())
+    used = set(re.findall(r"\w+", query))
+    assert [name for names in detection.tables.values() for name in names if name not in used] == []
     assert not re.search(r"\{\{|\}\}", query)
 
 
@@ -198,11 +244,20 @@ def test_the_page_is_what_the_files_say() -> None:
     assert written == document(), "run: python -m aoai_lib.detections > docs/detections.md"
 
 
+def whole_schema() -> dict[str, dict[str, str]]:
+    schema = {table: dict(lab_tables()[table]["columns"]) for table in TYPES}
+    schema["AzureDiagnostics"]["properties_s"] = "string"
+    return schema
+
+
 def checked(*queries: str) -> list[dict[str, Any]]:
     """What Microsoft's parser and binder make of queries, with the tables' columns as their schema."""
-    schema = {table: lab_tables()[table]["columns"] for table in TYPES}
-    schema["AzureDiagnostics"] = {**schema["AzureDiagnostics"], "properties_s": "string"}
-    asked = json.dumps([{"query": query, "tables": schema} for query in queries])
+    return bound((query, whole_schema()) for query in queries)
+
+
+def bound(asked_of: Iterable[tuple[str, dict[str, dict[str, str]]]]) -> list[dict[str, Any]]:
+    """The same for queries with a schema each."""
+    asked = json.dumps([{"query": query, "tables": schema} for query, schema in asked_of])
     done = subprocess.run(
         ["node", KUSTO / "check.js"], input=asked, capture_output=True, text=True, check=True, cwd=KUSTO
     )
@@ -219,6 +274,34 @@ def test_microsofts_binder_takes_every_query() -> None:
         assert answer["kind"] == "Query" and answer["columns"], each.id
         wanted = {name for row in each.rows for name in row}
         assert wanted <= set(answer["columns"]), each.id
+
+
+@needs_binder
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [("properties_s", None), ("AdditionalFields", None), ("properties_s", "dynamic"), ("AdditionalFields", "string")],
+)
+def test_microsofts_binder_takes_them_whatever_holds_the_properties(column: str, kind: str | None) -> None:
+    schema = whole_schema()
+    del schema["AzureDiagnostics"][column]
+    if kind:
+        schema["AzureDiagnostics"][column] = kind
+    answers = bound((each.kql(), schema) for each in catalogue())
+    assert [answer["problems"] for answer in answers] == [[]] * len(catalogue())
+
+
+@needs_binder
+def test_microsofts_binder_misses_each_table_and_column_that_a_detection_says_it_needs() -> None:
+    asked = []
+    for each in catalogue():
+        for table, columns in each.tables.items():
+            asked.append((each.kql(), {name: own for name, own in whole_schema().items() if name != table}))
+            for column in columns:
+                schema = whole_schema()
+                del schema[table][column]
+                asked.append((each.kql(), schema))
+    assert len(asked) > 100
+    assert [query for (query, _), answer in zip(asked, bound(asked), strict=True) if not answer["problems"]] == []
 
 
 @needs_binder

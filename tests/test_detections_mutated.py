@@ -118,6 +118,8 @@ def test_the_properties_may_stand_anywhere(detection: Detection, form: str) -> N
 def test_a_detection_of_another_column_fails() -> None:
     """The checks above can fail: the guide's own column gives no row for the same events."""
     detection = find("key-use")
-    wrong = detection.kql().replace("isempty(tostring(p.objectId))", "isnotempty(tostring(p.identity_claim_appid_g))")
+    own = "isempty(coalesce(tostring(p.objectId), tostring(p.callerObjectId)))"
+    assert own in detection.kql()
+    wrong = detection.kql().replace(own, "isnotempty(tostring(p.identity_claim_appid_g))")
     assert inside(detection, wrong, detection.hits) == []
     assert all(set(DECISIVE[table]) <= set(TYPES[table]) for table in TYPES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 from hardening import folder_of, own_lab, parameters, plan, resources, written
 
 from aoai_lib.detections import find
+from aoai_lib.evidence.store import Evidence
 from aoai_lib.harden import session
 from aoai_lib.harden.plan import Plan
 from aoai_lib.lab.server import Lab
-from aoai_lib.model import Status
+from aoai_lib.model import State, Status
 from aoai_lib.parameters import Parameters, parse
 
 LOGS = ("MON-01", "MON-02", "MON-05")
@@ -111,18 +113,39 @@ def test_the_five_alerts_are_made_judged_and_taken_back(tmp_path: Path) -> None:
     """Error 60 of the guide: its alerts are only a table, without rules and without anybody who is told."""
     with own_lab("exposed") as lab:
         asked = wishing(lab, "exposed")
-        session.carry_out(asked, plan(asked, *LOGS), tmp_path / "logs")
-        before = set(resources(lab, "exposed"))
-        planned = plan(asked, *ALERTS)
-        assert controls(planned) == set(ALERTS)
+        before = {each for each in resources(lab, "exposed") if "/tables/" not in each}
+        planned = plan(asked, *LOGS, *ALERTS)
+        assert controls(planned) == {"MON-01", "MON-05", *ALERTS}, "alerts on logs that the same plan sends"
         outcome = session.carry_out(asked, planned, tmp_path / "alerts")
         assert {each.became.value for each in outcome.results} == {"done"}, [each.sentence for each in outcome.results]
         assert {each.status for each in outcome.proofs} == {Status.PASS}, [
             (each.control, each.reason) for each in outcome.proofs if each.status is not Status.PASS
         ]
-        assert plan(asked, *ALERTS).steps == ()
+        assert plan(asked, *LOGS, *ALERTS).steps == ()
         session.take_back(asked, folder_of(tmp_path / "alerts") / "undo.json")
-        assert set(resources(lab, "exposed")) == before
+        assert {each for each in resources(lab, "exposed") if "/tables/" not in each} == before
+
+
+def test_a_workspace_that_nobody_sends_to_yet_gets_the_alerts_that_need_no_row() -> None:
+    """AzureDiagnostics comes into being with its first row, and a rule over a table that is not there is refused."""
+    with own_lab("exposed") as lab:
+        asked = wishing(lab, "exposed")
+        for setting in list(lab.state("exposed").of_type("Microsoft.Insights/diagnosticSettings")):
+            lab.state("exposed").remove(setting.id)
+        only = (*LOGS, "MON-03", *ALERTS)
+        with session.opened(asked, Evidence()) as opened:
+            found = opened.look(only)
+            assert [each.state for each in found.of("diagnostics_table")] == [State.COLLECTED], (
+                "read, though nothing is sent there"
+            )
+            assert "MON-07" in controls(opened.plan(found, only))
+            for key, each in found.readings.items():
+                if each.source == "diagnostics_table":
+                    found.readings[key] = replace(each, state=State.NOT_FOUND, value=None)
+            planned = opened.plan(found, only)
+    assert controls(planned) == {"MON-01", "MON-03", "MON-05", "MON-06", "MON-08", "MON-09"}
+    left = {each.control: each.reason for each in planned.unplanned}
+    assert "made by its first row" in left["MON-07"] and "made by its first row" in left["MON-03"]
 
 
 def test_log_rules_ask_the_proven_detections() -> None:

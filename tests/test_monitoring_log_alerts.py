@@ -34,6 +34,14 @@ KEYS = (
         pytest.param(KEYS + " | summarize Calls=count() by CallerIPAddress | where Calls > 0", "pass", id="the-first-counted"),
         pytest.param(KEYS + f' | where _ResourceId =~ "{ACCOUNT}-2"', "fail", id="about-another-account"),
         pytest.param(KEYS + ' | where Resource == "ACCT"', "pass", id="about-this-account"),
+        pytest.param(KEYS + ' | where Resource in~ ("SHOP", "SEARCH")', "fail", id="about-others-in-a-list"),
+        pytest.param(KEYS + ' | where Resource in~ ("SHOP", "acct")', "pass", id="about-this-one-in-a-list"),
+        pytest.param(KEYS + ' | where _ResourceId endswith "/accounts/shop"', "fail", id="about-another-by-its-end"),
+        pytest.param(KEYS + ' | where _ResourceId has "shop" or _ResourceId has "acct"', "pass", id="about-either"),
+        pytest.param(KEYS + ' | where ResourceGroup =~ "elsewhere"', "fail", id="about-another-group"),
+        pytest.param(KEYS + ' | where _ResourceId contains "/microsoft.cognitiveservices/accounts/"', "pass", id="about-all"),
+        pytest.param(KEYS + ' | where _ResourceId contains "/deployments/"', "pass", id="about-what-is-inside"),
+        pytest.param(KEYS + " | where TimeGenerated > ago(2m)", "fail", id="not-as-far-back-as-it-is-asked-again"),
     ],
 )  # fmt: skip
 def test_a_log_alert_on_keys(text: str, status: str) -> None:

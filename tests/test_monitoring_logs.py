@@ -81,6 +81,15 @@ def test_logs_reach_a_workspace(settings: list[Any], status: str) -> None:
     assert verdict("MON-01", diagnostic_settings=settings).status == status
 
 
+def test_logs_that_go_where_no_query_reaches_are_told() -> None:
+    both = [
+        setting(EVERY, workspaceId=None, storageAccountId="/x"),
+        setting(EVERY, workspaceId=None, eventHubAuthorizationRuleId="/y"),
+    ]
+    own = verdict("MON-01", diagnostic_settings=both)
+    assert own.status == "fail" and "an event hub and a storage account" in own.reason
+
+
 def test_categories_spread_over_two_workspaces_are_seen_whole_by_no_query() -> None:
     other = setting(EVERY[2:], workspaceId=f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/other")
     found = verdict("MON-01", diagnostic_settings=[setting(EVERY[:2]), other])

@@ -45,6 +45,8 @@ REGIONAL = {"targetResourceType": "Microsoft.CognitiveServices/accounts", "targe
         pytest.param(metric(condition={"criterionType": "DynamicThresholdCriterion", "alertSensitivity": "High"}), "fail", id="dynamic"),
         pytest.param(metric(condition={"dimensions": []}), "pass", id="not-split"),
         pytest.param(metric(condition={"dimensions": [{"name": "Category", "operator": "Include", "values": ["Hate"]}]}), "fail", id="one-category"),
+        pytest.param(metric(condition={"dimensions": [{"name": "Category", "operator": "Include", "values": ["*"]}]}), "fail", id="each-category-by-itself"),
+        pytest.param(metric(condition={"dimensions": [{"name": "ModelName", "operator": "Include", "values": ["*"]}]}), "pass", id="by-model"),
         pytest.param(metric(condition={"dimensions": [{"name": "ModelDeploymentName", "operator": "Exclude", "values": ["*"]}]}), "fail", id="excluding"),
     ],
 )  # fmt: skip

@@ -114,6 +114,9 @@ def test_leads_are_those_of_the_account(hardened: Snapshot) -> None:
         assert lead_of({"_ResourceId": resource}, own) is whose
     for resource in (f"{own}2", f"{group}/providers/Microsoft.KeyVault/vaults/v"):
         assert not lead_of({"_ResourceId": resource}, own)
+        assert not lead_of({"Resources": json.dumps([resource, f"{own}3"])}, own)
+    assert lead_of({"Resources": json.dumps([f"{own}2", own.upper()])}, own)
+    assert lead_of({"Resources": "[no set"}, own), "it names nothing that could be read"
     other = with_readings(hardened, "detection", answered(["_ResourceId"], [f"{own}2"]))
     assert "nothing to look at" in found(other, "MON-14").reason
     hit = with_readings(other, "detection", answered(["_ResourceId"], [own], [own.upper()]), "DET-04")

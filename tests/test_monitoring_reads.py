@@ -26,6 +26,7 @@ def test_each_account_costs_one_request_of_its_own(hardened: Snapshot) -> None:
         "ai_pricing": 1,
         "metric_alerts": 1,
         "fired_alerts": 1,
+        "alert_processing_rules": 1,
         "activity_log_alerts": 1,
         "action_groups": 1,
         "action_group": 1,  # an item of the list, not a request

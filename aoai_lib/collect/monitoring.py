@@ -28,6 +28,8 @@ SETTINGS_VERSION: Final = "2021-05-01-preview"
 """Diagnostic settings have no other API version that knows category groups, and azure-mgmt-monitor 7 lacks them."""
 FIRED: Final = "Microsoft.AlertsManagement/alerts"
 FIRED_VERSION: Final = "2019-05-05-preview"
+PROCESSING: Final = "Microsoft.AlertsManagement/actionRules"
+PROCESSING_VERSION: Final = "2021-08-08"
 FIRED_REACH: Final = "30d"
 """How far back alerts are kept (Microsoft Learn, "Alerts - Get All": `timeRange`)."""
 PRICINGS_VERSION: Final = "2024-01-01"
@@ -71,10 +73,10 @@ def _strings(value: Json) -> Iterator[str]:
 
 
 def _named_groups(readings: Readings) -> Iterable[str]:
-    """Action groups that rules name. Those that a list gave are known by then and are not asked for again."""
+    """Action groups that rules, and alert processing rules, name. Those that a list gave are known by then and are not asked for again."""
     return [
         group
-        for source in RULES
+        for source in (*RULES, "alert_processing_rules")
         for rule in items(readings, source)
         for group in _strings(properties_of(rule).get("actions"))
     ]
@@ -141,6 +143,12 @@ SOURCES = (
         lambda azure, scope: azure.monitor(scope).scheduled_query_rules.list_by_subscription(),
     ),
     Source(
+        "alert_processing_rules",
+        Scopes(("subscriptions", *_SETTINGS), _rule_subscriptions),
+        f"{PROCESSING}/read",
+        lambda azure, scope: azure.list(f"/subscriptions/{scope}/providers/{PROCESSING}", PROCESSING_VERSION),
+    ),
+    Source(
         "workspace",
         Scopes(_SETTINGS, _all_workspaces),
         "Microsoft.OperationalInsights/workspaces/read",
@@ -165,7 +173,7 @@ SOURCES = (
     ),
     Source(
         "action_group",
-        Scopes(("action_groups", *RULES), _named_groups),
+        Scopes(("action_groups", "alert_processing_rules", *RULES), _named_groups),
         "Microsoft.Insights/actionGroups/read",
         lambda azure, group: azure.monitor(subscription_of(group)).action_groups.get(group_of(group), name_of(group)),
     ),

@@ -88,7 +88,7 @@ def _trials(readings: Readings) -> Iterator[str]:
     for rule in items(readings, "scheduled_query_rules"):
         query = understand(_query(rule))
         own = str(rule.get("id", ""))
-        account = next((each for each in accounts if query.concerns(name_of(each))), "")
+        account = next((each for each in accounts if query.concerns(each)), "")
         if not places or not account or not group_of(own) or not askable(query.text):
             continue
         watched = monitoring.properties_of(rule).get("scopes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from queue import SimpleQueue
@@ -38,11 +38,18 @@ def _silent(what: str, done: int, known: int) -> None:
 
 
 class Collector:
-    """Fills `readings` for one tenant."""
+    """Fills `readings` for one tenant. `besides` are scopes, by source, that are read whatever the sources find."""
 
-    def __init__(self, azure: Azure, parameters: Parameters, progress: Progress = _silent) -> None:
+    def __init__(
+        self,
+        azure: Azure,
+        parameters: Parameters,
+        progress: Progress = _silent,
+        besides: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self.azure = azure
         self.parameters = parameters
+        self._besides = besides or {}
         self.readings: Readings = {}
         self._progress = progress
         self._done = self._known = 0
@@ -105,7 +112,8 @@ class Collector:
     def _unread(self, source: Source) -> list[str]:
         """The scopes of a source, each once, without what has been read."""
         seen = {key: reading for key, reading in self.readings.items() if key[0] in source.over.needs}
-        found = {scope.lower(): scope for scope in source.over.find(seen)}
+        scopes = (*source.over.find(seen), *self._besides.get(source.name, ()))
+        found = {scope.lower(): scope for scope in scopes}
         unread = [scope for key, scope in found.items() if (source.name, key) not in self.readings]
         self._known += len(unread)
         return unread

@@ -21,6 +21,11 @@ _LOGGED: Final = (
 )
 _SETTING: Final = "diagnostic_settings[0].properties"
 _ACTIVITY: Final = "subscription_diagnostic_settings[0].properties"
+_DESTINATIONS: Final = {
+    "eventHubAuthorizationRuleId": "an event hub",
+    "storageAccountId": "a storage account",
+    "marketplacePartnerId": "a partner's product",
+}
 _BLIND: Final = ("MON-04", "MON-07", "MON-10", "MON-11", "MON-12", "MON-14", "IAM-15")
 """The alerts that read the account's logs fail with the logs, and refused callers are seen no more."""
 
@@ -75,12 +80,19 @@ def logs_reach_a_workspace(facts: Facts) -> Verdict:
         return passes(f"Audit, request, trace and usage logs go to the workspace “{workspace_name(whole[0])}”.")
     reached.require_all()
     if not logged:
-        return fails("No enabled log category of the account goes to a Log Analytics workspace.")
+        return fails(f"No enabled log category of the account goes to a Log Analytics workspace{_elsewhere(facts)}.")
     nearest = max(logged, key=lambda workspace: len(logged[workspace].intersection(REQUIRED)))
     missing = ", ".join(name for name in REQUIRED if name not in logged[nearest])
     if len(logged) > 1:
         return fails(f"No single workspace receives all logs: “{workspace_name(nearest)}” lacks {missing}.")
     return fails(f"The workspace “{workspace_name(nearest)}” does not receive {missing}.")
+
+
+def _elsewhere(facts: Facts) -> str:
+    """Where the account's logs go instead, as the end of a sentence."""
+    settings = list(facts.of_account("diagnostic_settings").each())
+    places = [told for key, told in _DESTINATIONS.items() if any(each.text(f"properties.{key}") for each in settings)]
+    return f"; settings name {' and '.join(places)}, which no detection can ask" if places else ""
 
 
 @control(

@@ -80,7 +80,7 @@ def _trial(search: Search, rule: View | None, topic: str) -> str:
     maps=(*_WATCHED, owasp("LLM01", "LLM10"), atlas("T0024")),
     remediation=(
         "Create a metric alert on RAIRejectedRequests (Total, GreaterThan the allowed number, window PT5M, every PT1M, split by "
-        "ModelDeploymentName and Category) with an action group that has a receiver."
+        "ModelDeploymentName and by nothing else) with an action group that has a receiver."
     ),
     breaks=(
         {f"{_REJECTED}.enabled": False},
@@ -91,6 +91,7 @@ def _trial(search: Search, rule: View | None, topic: str) -> str:
         {f"{_REJECTED}.criteria.allOf[0].operator": "LessThan"},
         {f"{_REJECTED}.criteria.allOf[0].criterionType": "DynamicThresholdCriterion"},
         {f"{_REJECTED}.criteria.allOf[0].dimensions[0].values": ["chat-eu"]},
+        {f"{_REJECTED}.criteria.allOf[0].dimensions[0].name": "Category"},
         {f"{_REJECTED}.windowSize": "PT1M", f"{_REJECTED}.criteria.allOf[0].threshold": 20.0},
         {f"{_REJECTED}.scopes": ["/subscriptions/00000000-0000-0000-0000-000000000000"]},
         {"requirements.rejected_content_per_5_minutes": 1},
@@ -112,7 +113,7 @@ def rejected_content_alerts(facts: Facts) -> Verdict:
     a log alert on its export in AzureMetrics whose threshold can be read. Queries that look for filter results in
     RequestResponse find nothing, and those that count answers with status 400 count other errors too, so neither counts. The
     rule has to fire wherever the allowed number in five minutes is exceeded: a larger threshold over a longer window, a
-    learned one, a dimension that names single values and a rule for another region do not.
+    learned one, a dimension that names single values or splits a deployment's number, and a rule for another region do not.
     """
     allowed = facts.requirements.rejected_content_per_5_minutes
     search, found = _on_metric(facts, ["RAIRejectedRequests"], allowed, 5)

@@ -37,7 +37,16 @@ _BASELINE: Final = re.compile(
 )
 _THRESHOLD: Final = re.compile(r"\|\s*where\s+\w+\s*>=?\s*(\d+)", re.IGNORECASE)
 _ACCOUNT: Final = re.compile(r"/accounts/([^/\"'\s]+)", re.IGNORECASE)
-_RESOURCE: Final = re.compile(r"\bresource\s*(?:==|=~)\s*[\"']([^\"']+)[\"']", re.IGNORECASE)
+_PLACE: Final = re.compile(
+    r"(?<!\.)\b(_?resourceid|resource|resourcegroup|_?subscriptionid)\s*"
+    r"(==|=~|in~|in|has_any|has|contains|startswith|endswith)\s*(\([^)]*\)|\"[^\"]*\"|'[^']*')",
+    re.IGNORECASE,
+)
+_INSIDE: Final = re.compile(
+    r"(deployments|raipolicies|raiblocklists|privateendpointconnections|defenderforaisettings|"
+    r"providers/microsoft\.(insights|authorization))\b"
+)
+"""What a row's resource may hold after the account's id."""
 
 
 @lru_cache(maxsize=1024)
@@ -61,12 +70,18 @@ class Query:
         return self._has(rf"\b{table}\b") and not self._has(rf"\blet\s+{table}\s*=")
 
     def concerns(self, account: str) -> bool:
-        """False where the query names accounts, and this one (its name) is not among them."""
-        named = {name.lower() for name in _RESOURCE.findall(self.text)}
+        """False where the query is about other resources than this account (its ARM id): tested for, or named in full."""
+        own = account.strip("/").lower()
+        for segment in self.text.split("|"):
+            tests = [_place_holds(field, operator, value, own) for field, operator, value in _PLACE.findall(segment)]
+            either = re.search(r"\bor\b", segment, re.IGNORECASE)
+            if tests and not (any(tests) if either else all(tests)):
+                return False
+        named: set[str] = set()
         for quoted in _quoted(self.text):
             if "/subscriptions/" in quoted.lower():
                 named |= {name.lower() for name in _ACCOUNT.findall(quoted)}
-        return not named or account.lower() in named
+        return not named or own.rpartition("/")[2] in named
 
     @cached_property
     def reads_calls(self) -> bool:
@@ -149,6 +164,22 @@ class Query:
 
 def _quoted(text: str) -> list[str]:
     return [double or single for double, single in _QUOTED.findall(text)]
+
+
+def _place_holds(field: str, operator: str, value: str, own: str) -> bool:
+    """Whether a test of a row's resource, group or subscription can hold for an account. A test of no text is not known to fail."""
+    steps = own.split("/")
+    texts = [text.strip("/").lower() for text in _quoted(value)]
+    kind = field.lower().lstrip("_")
+    held = {"resource": steps[-1], "resourcegroup": steps[3], "subscriptionid": steps[1]}.get(kind, own)
+    test = operator.lower()
+    if not texts:
+        return True
+    if test in ("==", "=~", "in", "in~"):
+        return held in texts
+    if test in ("startswith", "endswith"):
+        return any(getattr(held, test)(text) for text in texts)
+    return any(text in held or _INSIDE.match(text) for text in texts)
 
 
 def _matching(operator: str, value: str, wanted: frozenset[str]) -> frozenset[str]:

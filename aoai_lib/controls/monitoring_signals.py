@@ -14,6 +14,8 @@ from aoai_lib.controls.monitoring_rules import CALLERS, CHANGED, KEYS, Lacks, co
 from aoai_lib.facts import Facts, View
 
 NAMESPACE: Final = "microsoft.cognitiveservices/accounts"
+_WHOLE: Final = frozenset({"modeldeploymentname", "modelname", "modelversion", "region"})
+"""Dimensions that leave a deployment whole: it has one model, in one region. Numbers are for a deployment, or for more."""
 TWO_DAYS: Final = 2880.0
 """Minutes that a log alert can look back, whatever its query says (Microsoft Learn, log search alert rules)."""
 
@@ -35,12 +37,30 @@ def _schedule(rule: View) -> tuple[float, str]:
     return window, "looks less often than its window is long" if every > window else ""
 
 
+def _gaps(rule: View, query: Query) -> str:
+    """What is wrong with a query that looks back less far than the time until it is asked again."""
+    every = minutes(rule, "properties.evaluationFrequency") or 0
+    if query.reach is None or query.reach >= every:
+        return ""
+    return f"looks back {query.reach:g} minutes, every {every:g} minutes: what happens between is not seen"
+
+
 def _restricted(condition: View) -> str:
     """What the condition's dimensions leave out. Splitting by every value (`*`) leaves out nothing."""
     for dimension in condition.each("dimensions"):
         include = dimension.text("operator", "Include").lower() == "include"
         if not include or "*" not in dimension.texts("values"):
             return f"watches only some values of “{dimension.name}”"
+    return ""
+
+
+def _divided(condition: View) -> str:
+    """What a metric condition splits so that its parts may each stay below the number that they exceed together."""
+    for dimension in condition.each("dimensions"):
+        if dimension.text("name").lower() not in _WHOLE:
+            return (
+                f"counts each value of “{dimension.name}” by itself, so that together they may exceed the number unseen"
+            )
     return ""
 
 
@@ -75,7 +95,13 @@ def metric(metrics: Iterable[str], limit: float, base: float) -> Lacks:
         condition, (window, wrong) = conditions[0], _schedule(rule)
         if condition.text("metricNamespace", NAMESPACE).lower() != NAMESPACE:
             return None
-        return _misses(facts, rule) or wrong or _restricted(condition) or _fixed(condition, window, limit, base)
+        return (
+            _misses(facts, rule)
+            or wrong
+            or _restricted(condition)
+            or _divided(condition)
+            or _fixed(condition, window, limit, base)
+        )
 
     return judge
 
@@ -104,11 +130,11 @@ def _log(watches: Callable[[Query], bool], rest: Callable[[View, View, Query, fl
             return None
         if len(conditions) > 1:
             return "fires only when other conditions are met too"
-        if not queries[0].concerns(facts.subject.account.rpartition("/")[2]):
+        if not queries[0].concerns(facts.subject.account):
             return "has a query about other accounts"
         window, wrong = _schedule(rule)
         wrong = wrong or _restricted(conditions[0]) or rest(rule, conditions[0], queries[0], window)
-        return wrong or (silent(facts, rule, topic) if topic else "")
+        return wrong or (silent(facts, rule, topic) if topic else "") or _gaps(rule, queries[0])
 
     return judge
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,19 @@ def rows_in(answer: Json) -> list[dict[str, Any]]:
 
 def lead_of(row: Mapping[str, Any], account: str) -> bool:
     """Whether a row speaks of an account, of something inside it or of something it lies in; or names no resource at all."""
-    named = str(row.get("_ResourceId") or row.get("ResourceId") or "").strip("/").lower()
     own = account.strip("/").lower()
-    return not named or f"{named}/".startswith(f"{own}/") or f"{own}/".startswith(f"{named}/")
+    named = [each.strip("/").lower() for each in resources_of(row)]
+    return not named or any(f"{each}/".startswith(f"{own}/") or f"{own}/".startswith(f"{each}/") for each in named)
+
+
+def resources_of(row: Mapping[str, Any]) -> list[str]:
+    """The ids of the resources that a row names: one, or those in `Resources`, a set, which the service answers as JSON text."""
+    several = row.get("Resources")
+    try:
+        several = json.loads(several) if isinstance(several, str) else several
+    except ValueError:  # no set: then the row names none in it
+        several = None
+    if isinstance(several, list):
+        return [str(each) for each in several]
+    one = row.get("_ResourceId") or row.get("ResourceId")
+    return [str(one)] if one else []

@@ -49,9 +49,10 @@ class Parameter(_Record):
 class Detection(_Record):
     """One detection. `rows` are what its events give: each holds at least these columns with these values, and there are no others.
 
-    `trial` are parameters that the events are made for, so that few rows are enough. `alertable` says that it can be a log alert as it stands; `guide` what the hardening guide's version of it gets wrong;
-    `optional` that its tables are only there where a gateway is; `per_window` that its numbers are those of one window, so that a
-    longer one would give false hits.
+    `trial` are parameters that the events are made for, so that few rows are enough. `alertable` says that it can be a log alert as it
+    stands; `guide` what the hardening guide's version of it gets wrong; `optional` that its tables are only there where a gateway is.
+    A parameter `window` is how far it looks back, `each` the time whose numbers are counted together, and `before` how far back
+    that lies which it compares `recent` with.
     """
 
     id: str = Field(pattern=r"^DET-[0-9]{2}$")
@@ -67,7 +68,6 @@ class Detection(_Record):
     alertable: bool
     guide: str = ""
     optional: bool = False
-    per_window: bool = False
     parameters: dict[str, Parameter] = {}
     query: str
     trial: dict[str, Any] = {}
@@ -103,9 +103,9 @@ class Detection(_Record):
         return _PLACE.sub(lambda match: literals[match[1]], self.query).strip()
 
     def over(self, days: int) -> str:
-        """The query over so many days back; over its own window where its numbers belong to that, or where it has no window."""
-        wide = "window" in self.parameters and not self.per_window and "recent" not in self.parameters
-        return self.kql(**({"window": f"{days}d"} if wide else {}))
+        """The query over so many days back. One that compares now with a time before looks at now, and takes all these days as before where it can."""
+        reach = "before" if "before" in self.parameters else "window" if "recent" not in self.parameters else ""
+        return self.kql(**({reach: f"{days}d"} if reach in self.parameters else {}))
 
     def alert_limit(self, **values: Any) -> str:
         """Why the query with these parameters can't be a log alert; "" where it can. Raises `InputError` as `kql` does."""

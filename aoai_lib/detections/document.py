@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from aoai_lib.detections.catalogue import Detection, catalogue
@@ -14,6 +15,7 @@ written by `python -m aoai_lib.detections`, so it says what the files say.
 
 Every query is checked by Microsoft's own parser and binder (`make kql`), and run on the lab's engine with its events loaded and with its
 events inside the query. The properties of a request come as text in `properties_s`, or as text or object in `AdditionalFields`: all three are read.
+Who called is in `objectId`; some rows say `callerObjectId`, which counts for the same.
 """
 
 
@@ -33,7 +35,9 @@ def _section(detection: Detection) -> Iterator[str]:
     references = ", ".join((*(f"AML.{each}" for each in detection.atlas), *detection.owasp))
     yield f"* **Severity** {detection.severity}. **References** {references}."
     needed = "; ".join(f"{table} ({', '.join(columns)})" for table, columns in detection.tables.items())
-    yield f"* **Needs** {needed}."
+    held = sorted(set(re.findall(r"\bp\.(\w+)", detection.query)))
+    besides = f"; of the properties of a request: {', '.join(held)}" if held else ""
+    yield f"* **Needs** {needed}{besides}."
     yield f"* **Does not see** {detection.blind_spots}"
     yield f"* **On a hit** {detection.on_hit}"
     if detection.guide:

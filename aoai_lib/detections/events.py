@@ -62,10 +62,11 @@ def _call(
     form: str = "text",
     category: str = "RequestResponse",
     provider: str = "MICROSOFT.COGNITIVESERVICES",
+    named: str = "objectId",
 ) -> Row:
     held = {
         "apiName": "Azure OpenAI API version 2024-10-21",
-        "objectId": caller,
+        named: caller,
         "modelDeploymentName": deployment,
         "requestLength": request,
         "responseLength": response,

@@ -24,17 +24,18 @@ _RANGES: Final = {15: "PT15M", 60: "PT1H", 120: "PT2H", 360: "PT6H", 720: "PT12H
 
 @dataclass(frozen=True, slots=True)
 class MetricRule:
-    """A threshold on the total of a metric of an account, by deployment and, where named, one more dimension."""
+    """A threshold on the total of a metric of an account, by deployment.
+
+    By nothing else: parts that are counted each by itself may stay below a number that they exceed together.
+    """
 
     name: str
     metric: str
     window: str
     every: str
-    split: str = ""
 
     def properties(self, account: str, described: str, most: Json, group: str) -> dict[str, Json]:
         """The rule's properties: more than `most` in the window tells the action group."""
-        names = [each for each in ("ModelDeploymentName", self.split) if each]
         criterion = {
             "criterionType": "StaticThresholdCriterion",
             "name": self.name,
@@ -43,7 +44,7 @@ class MetricRule:
             "operator": "GreaterThan",
             "threshold": most,
             "timeAggregation": "Total",
-            "dimensions": [{"name": each, "operator": "Include", "values": ["*"]} for each in names],
+            "dimensions": [{"name": "ModelDeploymentName", "operator": "Include", "values": ["*"]}],
         }
         return {
             "description": described,
@@ -60,7 +61,7 @@ class MetricRule:
         }
 
 
-REJECTED: Final = MetricRule("rejected-content", "RAIRejectedRequests", "PT5M", "PT1M", "Category")
+REJECTED: Final = MetricRule("rejected-content", "RAIRejectedRequests", "PT5M", "PT1M")
 TOKENS: Final = MetricRule("token-consumption", "TokenTransaction", "PT1H", "PT15M")
 
 

@@ -26,6 +26,8 @@ from aoai_lib.model import Finding, InputError, Json, Snapshot, Status
 from aoai_lib.parameters import Parameters
 from aoai_lib.probe import reachability
 
+_OF_WORKSPACE = ("workspace", "diagnostics_table", "activity_table")
+"""What is read of the workspace that is wished for, also where nothing is sent to it yet."""
 READS: Mapping[str, tuple[str, ...]] = {
     "NET": ("network", "security_groups", "usage", "monitoring"),
     "IAM": ("identity", "usage", "monitoring"),
@@ -77,7 +79,9 @@ class Session:
         return self._collect({name for prefix in prefixes for name in READS[prefix]})
 
     def _collect(self, reads: Collection[str]) -> Snapshot:
-        snapshot = Collector(self._azure, self._parameters).collect(reads)
+        workspace = self._parameters.hardening.log_workspace
+        besides = {each: [workspace] for each in _OF_WORKSPACE} if workspace else {}
+        snapshot = Collector(self._azure, self._parameters, besides=besides).collect(reads)
         vantage = self._parameters.vantage
         if "network" not in reads or not (vantage or self._brought):
             return snapshot

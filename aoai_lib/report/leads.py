@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from aoai_lib.detections import Detection, catalogue, lead_of, rows_in
+from aoai_lib.detections import Detection, catalogue, lead_of, resources_of, rows_in
 from aoai_lib.facts import why_not_read
 from aoai_lib.model import Severity, State
 from aoai_lib.report import table
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _STEPS: Final = 10
 """Columns of the picture, each of as many days."""
 _TIMES: Final = ("Last", "TimeGenerated", "First")
-_NOT_TOLD: Final = frozenset({"_ResourceId", "ResourceId", "CorrelationId", *_TIMES})
+_NOT_TOLD: Final = frozenset({"_ResourceId", "ResourceId", "Resources", "CorrelationId", *_TIMES})
 _LEGEND: Final = (
     Cell("3", Tone.BAD, "leads of high or critical severity"),
     Cell("3", Tone.WEAK, "of lower severity"),
@@ -34,7 +34,7 @@ _LEGEND: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A row that a detection gave. `resource` is "" where it names none; `when` None where it tells no time."""
+    """A row that a detection gave. `resource` is what it names, "" where that is nothing; `when` None where it tells no time."""
 
     detection: Detection
     resource: str
@@ -69,7 +69,7 @@ def _lead(detection: Detection, row: dict[str, Any]) -> Lead:
     told = ", ".join(
         f"{name} {value}" for name, value in row.items() if name not in _NOT_TOLD and value not in (None, "")
     )
-    resource = str(row.get("_ResourceId") or row.get("ResourceId") or "")
+    resource = ", ".join(leaf(each) for each in resources_of(row))
     return Lead(detection, resource, next((each for each in moments if each), None), told)
 
 
@@ -89,7 +89,7 @@ def leads_table(run: Run) -> Table:
             f"{each.when:%Y-%m-%d %H:%M}" if each.when else "",
             f"{each.detection.id} {each.detection.title}",
             Severity(each.detection.severity),
-            leaf(each.resource) if each.resource else "",
+            each.resource,
             each.told,
             each.detection.on_hit,
         )

@@ -86,6 +86,7 @@ MODELS = {
 }
 
 NO_MODEL = {
+    "Microsoft.AlertsManagement/actionRules": "no pinned package has alert processing rules",
     "Microsoft.AlertsManagement/alerts": "no SDK of the playbook reads fired alerts",
     "Microsoft.Resources/subscriptions/resourceGroups": "no pinned package has resource groups",
     "Microsoft.Resources/subscriptions/resources": "no pinned package has the generic list",

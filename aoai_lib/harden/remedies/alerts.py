@@ -5,7 +5,7 @@ Log rules ask the queries of `detections`, which are proven with their events. A
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from aoai_lib.controls.monitoring_logs import account_logs, activity_logs, workspace_name
@@ -23,7 +23,8 @@ from aoai_lib.detections.rules import (
 from aoai_lib.facts import Facts
 from aoai_lib.harden.making import CannotPlanError, Site, mends
 from aoai_lib.harden.plan import Step
-from aoai_lib.model import Finding
+from aoai_lib.harden.remedies.logs import receiving
+from aoai_lib.model import Finding, State
 from aoai_lib.private_link import name_of
 
 _GROUP: Final = "aoai-playbook"
@@ -33,7 +34,7 @@ _LOGS_FIRST: Final = ("MON-01", "MON-05")
 
 @mends("MON-06")
 def alert_on_rejected(site: Site, finding: Finding) -> Iterator[Step]:
-    """More rejected requests in five minutes than allowed, by deployment and category."""
+    """More rejected requests in five minutes than allowed, by deployment."""
     most = site.snapshot.requirements.rejected_content_per_5_minutes
     yield from _metric(site, finding, REJECTED, most)
 
@@ -48,20 +49,35 @@ def alert_on_tokens(site: Site, finding: Finding) -> Iterator[Step]:
 @mends("MON-07", after=_LOGS_FIRST)
 def alert_on_keys(site: Site, finding: Finding) -> Iterator[Step]:
     """The first call with a key."""
-    yield from _logs(site, finding, account_logs(site.facts(finding.subject)), ("key-use",), "PT15M")
+    yield from _logs(site, finding, _of_account(site, finding), ("key-use",), "PT15M")
 
 
 @mends("MON-08", after=_LOGS_FIRST)
 def alert_on_changes(site: Site, finding: Finding) -> Iterator[Step]:
     """Every change of deployments, security configuration, roles and keys."""
     watched = ("configuration-change", "key-retrieval", "role-granted")
-    yield from _logs(site, finding, activity_logs(site.facts(finding.subject)), watched, "PT15M")
+    exported = activity_logs(site.facts(finding.subject))
+    receives = receiving(site, f"/subscriptions/{finding.subject.subscription}", exported)
+    yield from _logs(site, finding, receives, watched, "PT15M")
 
 
 @mends("MON-10", after=_LOGS_FIRST)
 def alert_on_newcomers(site: Site, finding: Finding) -> Iterator[Step]:
     """Callers that were not seen in the two days before."""
-    yield from _logs(site, finding, account_logs(site.facts(finding.subject)), ("first-seen-caller",), "PT1H")
+    yield from _logs(site, finding, _of_account(site, finding), ("first-seen-caller",), "PT1H")
+
+
+def _of_account(site: Site, finding: Finding) -> list[str]:
+    """The workspaces that receive the account's logs, or will, and have rows already: a rule over a table that is not there is refused."""
+    facts = site.facts(finding.subject)
+    places = receiving(site, finding.subject.account, account_logs(facts))
+    there = [each for each in places if site.snapshot.reading("diagnostics_table", each).state is not State.NOT_FOUND]
+    if places and not there:
+        raise CannotPlanError(
+            f"The table AzureDiagnostics of “{workspace_name(places[0])}”, which the alert has to read, is made by its first row: "
+            "come back when there is one."
+        )
+    return there
 
 
 def _told(site: Site, finding: Finding) -> Iterator[Step]:
@@ -111,16 +127,14 @@ def _metric(site: Site, finding: Finding, rule: MetricRule, most: int) -> Iterat
     )
 
 
-def _logs(
-    site: Site, finding: Finding, receives: dict[str, set[str]], names: tuple[str, ...], every: str
-) -> Iterator[Step]:
+def _logs(site: Site, finding: Finding, receives: Sequence[str], names: tuple[str, ...], every: str) -> Iterator[Step]:
     """A log rule for each detection, on the first workspace that receives the logs it asks."""
     if not receives:
         raise CannotPlanError(
             "No workspace receives the logs that the alert has to read: mend MON-01 and MON-05 first."
         )
     yield from _told(site, finding)
-    workspace = next(iter(receives))
+    workspace = receives[0]
     facts = site.facts(finding.subject)
     for name in names:
         yield _rule(site, finding, facts, detection_named(name), workspace, every)

@@ -7,7 +7,7 @@ Microsoft.OperationalInsights 2025-02-01; Microsoft.Security/pricings 2024-01-01
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from aoai_lib.collect.monitoring import PRICINGS_VERSION, SETTINGS, SETTINGS_VERSION
@@ -29,6 +29,14 @@ _ACTIVITY: Final = {
     **dict.fromkeys(("ServiceHealth", "Recommendation", "Autoscale", "ResourceHealth"), False),
 }
 """The categories of an activity log, and whether they are sent: the service shows all of them, so all are said."""
+
+
+def receiving(site: Site, scope: str, known: Iterable[str]) -> list[str]:
+    """The workspaces that the logs of an account or a subscription go to, and those that steps planned so far will send them to."""
+    own = f"{scope}/providers/{SETTINGS}/".lower()
+    bodies = [each.request.body for each in site.steps.values() if each.request.path.lower().startswith(own)]
+    planned = [str(body["properties"]["workspaceId"]) for body in bodies if isinstance(body, dict)]
+    return list(dict.fromkeys([*known, *(f"/{each.strip('/').lower()}" for each in planned)]))
 
 
 @mends("MON-01")
@@ -87,11 +95,12 @@ def keep_tables(site: Site, finding: Finding) -> Iterator[Step]:
     """The tables as long as required, where they are there and keep less."""
     facts = site.facts(finding.subject)
     days = facts.requirements.retention_days
+    subscription = f"/subscriptions/{finding.subject.subscription}"
     whole = next((each for each in _TOTALS if each >= days), _TOTALS[-1])
     absent = []
     for source, table, workspaces in (
-        ("diagnostics_table", "AzureDiagnostics", account_logs(facts)),
-        ("activity_table", "AzureActivity", activity_logs(facts)),
+        ("diagnostics_table", "AzureDiagnostics", receiving(site, finding.subject.account, account_logs(facts))),
+        ("activity_table", "AzureActivity", receiving(site, subscription, activity_logs(facts))),
     ):
         for workspace in workspaces:
             if days_kept(facts, source, workspace) >= days:

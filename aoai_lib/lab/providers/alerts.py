@@ -13,12 +13,13 @@ from operator import ge, gt, le, lt
 from typing import Any
 
 from aoai_lib.lab import errors
-from aoai_lib.lab.kinds import GET_ONLY, Kind, Paging, Query, declare
+from aoai_lib.lab.kinds import GET_ONLY, Kind, Paging, Query, View, Write, declare
 from aoai_lib.lab.logqueries import WORKSPACES, workspace_guid
 from aoai_lib.lab.logs import LogQueryError, window_of
 from aoai_lib.lab.shapes import Json, identifier, parse_instant
 from aoai_lib.lab.store import Resource, Tenant
 
+PROCESSING = "Microsoft.AlertsManagement/actionRules"
 RANGES = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "greaterthan": gt,
@@ -41,11 +42,43 @@ def _alerts(query: Query) -> Sequence[Json]:
         for rule in tenant.of_type(f"Microsoft.Insights/{type_}", f"/subscriptions/{query.path.subscription}"):
             if rule.properties.get("enabled", True):
                 for moment, target in evaluate(tenant, rule, tenant.now - reach):
-                    found.append(_shown(rule, signal, service, moment, target))
+                    suppressed = _suppressed(tenant, target)
+                    found.append(_shown(rule, signal, service, moment, target, suppressed=suppressed))
     return sorted(found, key=lambda each: str(each["properties"]["essentials"]["startDateTime"]), reverse=True)
 
 
-def _shown(rule: Resource, signal: str, service: str, moment: datetime, target: str) -> Json:
+def _suppressed(tenant: Tenant, target: str) -> bool:
+    """Whether an alert processing rule without conditions or schedule takes the action groups of alerts about a resource away."""
+    about = f"{target.strip('/').lower()}/"
+    return any(
+        about.startswith(f"{scope.strip('/').lower()}/")
+        for rule in tenant.of_type(PROCESSING)
+        if rule.properties.get("enabled", True)
+        and not rule.properties.get("conditions")
+        and not rule.properties.get("schedule")
+        and any(each.get("actionType") == "RemoveAllActionGroups" for each in rule.properties.get("actions") or [])
+        for scope in rule.properties.get("scopes") or []
+    )
+
+
+def _show_processing(tenant: Tenant, resource: Resource, view: View) -> Json:
+    return {
+        "id": resource.id,
+        "type": PROCESSING,
+        "name": resource.name,
+        "location": "Global",
+        "tags": resource.body.get("tags") or {},
+        "properties": {"enabled": True, **resource.properties},
+    }
+
+
+def _write_processing(write: Write) -> None:
+    own = write.resource.properties
+    if not own.get("scopes") or not own.get("actions"):
+        raise errors.bad_request("BadRequest", "An alert processing rule has scopes and actions.")
+
+
+def _shown(rule: Resource, signal: str, service: str, moment: datetime, target: str, *, suppressed: bool) -> Json:
     number = identifier("alert", rule.id.lower(), target.lower(), moment.isoformat())
     steps, at = target.strip("/").split("/"), moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return {
@@ -67,7 +100,7 @@ def _shown(rule: Resource, signal: str, service: str, moment: datetime, target: 
                 "startDateTime": at,
                 "lastModifiedDateTime": at,
                 "lastModifiedUserName": "System",
-                "actionStatus": {"isSuppressed": False},
+                "actionStatus": {"isSuppressed": suppressed},
                 "description": str(rule.properties.get("description", "")),
             }
         },
@@ -174,12 +207,13 @@ _RULES: dict[str, tuple[str, str, Callable[[Tenant, Resource, datetime], Iterato
 
 declare(
     [
+        Kind(PROCESSING, ("2021-08-08", "2021-08-08-preview"), _show_processing, write=_write_processing),
         Kind(
             "Microsoft.AlertsManagement/alerts",
             ("2018-05-05", "2019-03-01", "2019-05-05-preview"),
             items=_alerts,
             methods=GET_ONLY,
             paging=Paging(25, "$skipToken"),
-        )
+        ),
     ]
 )

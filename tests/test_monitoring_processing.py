@@ -1,0 +1,104 @@
+"""Alert processing rules take the action groups of fired alerts away, or add some."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from alerts import CENTRAL, OTHER_SUBSCRIPTION, TEAM, activity, exported, metric, query, verdict
+from builders import ACCOUNT, GROUP, SUBSCRIPTION, reading
+from usage_samples import collected, world
+
+from aoai_lib.assess import judge
+from aoai_lib.controls.monitoring_changes import CHANGES
+from aoai_lib.model import Reading, State
+from aoai_lib.run import MONITORING
+
+KEYS = 'AzureDiagnostics | where Category == "RequestResponse" | where isempty(tostring(parse_json(properties_s).objectId))'
+AWAY = {"actionType": "RemoveAllActionGroups"}
+
+
+def processing(subscription: str = SUBSCRIPTION, **properties: Any) -> Reading:
+    """An alert processing rule as the service answers it (2021-08-08), which takes all action groups away."""
+    rule = {
+        "id": f"{GROUP}/providers/Microsoft.AlertsManagement/actionRules/hush",
+        "name": "hush",
+        "type": "Microsoft.AlertsManagement/actionRules",
+        "location": "Global",
+        "properties": {"scopes": [GROUP], "actions": [AWAY], "enabled": True, **properties},
+    }
+    return reading("alert_processing_rules", subscription, [rule])
+
+
+def on(field: str, *values: str, operator: str = "Equals") -> dict[str, Any]:
+    return {"conditions": [{"field": field, "operator": operator, "values": list(values)}]}
+
+
+@pytest.mark.parametrize(
+    ("properties", "status"),
+    [
+        ({}, "fail"),
+        ({"scopes": [ACCOUNT.upper()]}, "fail"),
+        ({"scopes": [f"/subscriptions/{SUBSCRIPTION}"]}, "fail"),
+        ({"scopes": [f"{ACCOUNT}2", f"{GROUP}2"]}, "pass"),
+        ({"enabled": False}, "pass"),
+        ({"actions": [{"actionType": "AddActionGroups", "actionGroupIds": [TEAM]}]}, "pass"),
+        (on("Severity", "Sev2"), "fail"),
+        (on("Severity", "Sev0", "Sev1"), "pass"),
+        (on("Severity", "Sev2", operator="NotEquals"), "pass"),
+        (on("MonitorService", "Log Alerts V2"), "pass"),
+        (on("AlertRuleName", "rul", operator="Contains"), "fail"),
+        (on("TargetResourceType", "microsoft.cognitiveservices/accounts"), "fail"),
+        (on("Description", "x", operator="DoesNotContain"), "pass"),
+        ({"schedule": {"timeZone": "UTC", "recurrences": [{"recurrenceType": "Daily", "startTime": "22:00:00", "endTime": "06:00:00"}]}}, "pass"),
+        ({"schedule": {"effectiveFrom": "2026-11-01T00:00:00", "effectiveUntil": "2026-12-01T00:00:00"}}, "fail"),
+        ({"schedule": {"effectiveFrom": "2026-10-01T00:00:00", "effectiveUntil": "2026-11-01T00:00:00"}}, "pass"),
+        ({"schedule": {"effectiveFrom": "2027-01-01T00:00:00"}}, "pass"),
+    ],
+    ids=["group", "account", "subscription", "elsewhere", "off", "adds", "its-severity", "other-severities", "not-its-severity",
+         "other-service", "its-name", "its-type", "unknown-field", "at-night", "now", "once", "later"],
+)  # fmt: skip
+def test_a_metric_alert_whose_groups_are_taken_away_tells_nobody(properties: dict[str, Any], status: str) -> None:
+    own = verdict("MON-06", processing(**properties), metrics=[metric()])
+    assert own.status == status, own.reason
+    assert ("“hush” takes its action groups away" in own.reason) is (status == "fail")
+
+
+def test_a_rule_that_names_no_group_tells_the_one_that_is_added() -> None:
+    adds = processing(actions=[{"actionType": "AddActionGroups", "actionGroupIds": [TEAM]}])
+    assert verdict("MON-06", metrics=[metric(actions=[])]).status == "fail"
+    assert verdict("MON-06", adds, metrics=[metric(actions=[])]).status == "pass"
+
+
+def test_a_log_alert_is_about_its_workspace_unless_its_rows_name_the_account() -> None:
+    central = [*exported(CENTRAL), reading("scheduled_query_rules", OTHER_SUBSCRIPTION, [])]
+    hub = processing(OTHER_SUBSCRIPTION, scopes=[CENTRAL])
+    elsewhere = query(KEYS, scopes=[CENTRAL])
+    split = query(KEYS, scopes=[CENTRAL], condition={"resourceIdColumn": "_ResourceId"})
+    assert verdict("MON-07", *central, hub, queries=[elsewhere]).status == "fail"
+    assert verdict("MON-07", *central, hub, queries=[split]).status == "pass"
+    assert verdict("MON-07", *central, processing(scopes=[ACCOUNT]), queries=[elsewhere]).status == "pass"
+    assert verdict("MON-07", *central, processing(scopes=[ACCOUNT]), queries=[split]).status == "fail"
+
+
+def test_changes_that_are_hushed_are_reported_by_nobody() -> None:
+    rules = [activity(each) for each in sorted(CHANGES)]
+    assert verdict("MON-08", activities=rules).status == "pass"
+    assert verdict("MON-08", processing(), activities=rules).status == "fail"
+
+
+def test_what_could_not_be_read_takes_nothing_away() -> None:
+    unread = reading("alert_processing_rules", SUBSCRIPTION, None, state=State.DENIED)
+    assert verdict("MON-06", unread, metrics=[metric()]).status == "pass"
+
+
+def test_one_of_the_tenant_is_read_and_hushes_the_account_that_it_is_about() -> None:
+    document = world([])
+    group = next(
+        each for held in document["subscriptions"] for each in held["resourceGroups"] if each["name"] == "rg-ai-prod"
+    )
+    hush = {"scopes": ["@rg-ai-prod/Microsoft.CognitiveServices/accounts/aoai-halden-claims"], "actions": [AWAY]}
+    group["resources"].append({"type": "Microsoft.AlertsManagement/actionRules", "name": "hush", "properties": hush})
+    found = judge(collected(document, MONITORING))
+    hushed = {each.subject.id.rpartition("/")[2]: each.status for each in found if each.control == "MON-06"}
+    assert hushed == {"aoai-halden-claims": "fail", "ais-halden-knowledge": "pass"}
