@@ -1,0 +1,60 @@
+"""What is mutated, and by which tests it is held."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.mutants.making import Mutant, mutants_of
+from tests.mutants.wording import idle_of
+
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+CONTROLS: Final = "controls"
+JOINS: Final = ("callers", "effective_access", "guardrails", "network_traffic", "private_path")
+CONTRACT: Final = ("test_controls.py", "test_golden.py")
+"""Hold every control."""
+NAMED: Final[dict[str, tuple[str, ...]]] = {
+    "content": ("test_content*.py", "test_guide_content*.py", "test_guardrail_matrix.py", "test_probe_answers.py"),
+    "governance": ("test_governance.py",),
+    "identity": ("test_identity*.py", "test_guide_identity.py", "test_effective_access*.py", "test_callers.py"),
+    "monitoring": ("test_monitoring*.py", "test_guide_monitoring.py", "test_leads.py"),
+    "network": ("test_network*.py", "test_guide_network.py", "test_security_rules*.py"),
+}
+"""By the beginning of a module's name: the tests that are named after its matter."""
+OF_JOIN: Final = {
+    "callers": "identity",
+    "effective_access": "identity",
+    "guardrails": "content",
+    "network_traffic": "network",
+    "private_path": "network",
+}
+
+
+def modules(names: Sequence[str]) -> dict[str, Path]:
+    """Modules of the controls and the joins whose name below `aoai_lib` begins with one of `names`; all where there is none."""
+    found = {}
+    for room in (CONTROLS, *JOINS):
+        for path in sorted((ROOT / "aoai_lib" / room).glob("*.py")):
+            name = f"{room}.{path.stem}"
+            if path.name != "__init__.py" and (not names or name.startswith(tuple(names))):
+                found[f"aoai_lib.{name}"] = path
+    return found
+
+
+def matter(module: str) -> str:
+    """Which of `NAMED` a module belongs to."""
+    _, room, name = module.split(".")
+    return OF_JOIN.get(room) or name.partition("_")[0]
+
+
+def tests_of(found: Sequence[str]) -> list[Path]:
+    """The files of tests for some modules."""
+    patterns = [*CONTRACT, *(each for name in sorted({matter(module) for module in found}) for each in NAMED[name])]
+    return list(dict.fromkeys(path for pattern in patterns for path in sorted((ROOT / "tests").glob(pattern))))
+
+
+def mutants(chosen: dict[str, Path]) -> list[Mutant]:
+    """Every mutant of some modules."""
+    idle = idle_of(ROOT, "aoai_lib", modules(()))
+    return [each for module, path in chosen.items() for each in mutants_of(module, path, idle[module])]
