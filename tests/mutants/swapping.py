@@ -42,7 +42,7 @@ def swap(mutant: Mutant) -> bool:
 
 def _run(module: ModuleType, statement: ast.stmt, space: dict[str, Any]) -> None:
     flags = module.annotations.compiler_flag if hasattr(module, "annotations") else 0
-    exec(compile(ast.Module([statement], []), str(module.__file__), "exec", flags=flags, dont_inherit=True), space)  # noqa: S102
+    exec(compile(ast.Module([statement], []), str(module.__file__), "exec", flags=flags, dont_inherit=True), space)
 
 
 def _swap_function(module: ModuleType, statement: ast.FunctionDef | ast.ClassDef, owner: str) -> None:

@@ -98,9 +98,9 @@ def _idle_by_form(source: Source) -> Iterator[ast.AST]:
             yield from [node.returns] if node.returns else []
         elif isinstance(node, ast.AnnAssign):
             yield node.annotation
-        elif isinstance(node, ast.JoinedStr) and _is_sentence("".join(_literals(node))):
-            yield node
-        elif _is_text(node) and _is_sentence(node.value) and _called(parent) not in _PATTERNS:  # type: ignore[attr-defined, arg-type]
+        elif (isinstance(node, ast.JoinedStr) and _is_sentence("".join(_literals(node)))) or (
+            _is_text(node) and _is_sentence(node.value) and _called(parent) not in _PATTERNS
+        ):
             yield node
         elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             yield from _given(node.exc)
