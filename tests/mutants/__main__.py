@@ -1,21 +1,28 @@
-"""Try every mutant of the controls and of what they judge by; print the score and the survivors."""
+"""Try every mutant of the controls and of what they judge by; print the score by module and the survivors.
+
+NAMES are beginnings of modules below aoai_lib (`controls.network`, `guardrails`); without any, all are tried and docs/mutation.md is written.
+What holds of an earlier run, also an interrupted one, is not tried again.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 import pytest
 from rich.console import Console
+from rich.table import Table
 
+from tests.mutants import page
 from tests.mutants.keeping import Results
 from tests.mutants.making import Mutant
 from tests.mutants.scope import ROOT, modules, mutants, tests_of
 from tests.mutants.trying import Outcome, Stand
 
 KEPT = ROOT / ".mutants" / "results.jsonl"
+PAGE = ROOT / "docs" / "mutation.md"
 
 
 def attempt(chosen: Sequence[Mutant], results: Results, console: Console, jobs: int) -> None:
@@ -30,12 +37,25 @@ def attempt(chosen: Sequence[Mutant], results: Results, console: Console, jobs: 
         if done % 100 == 0:
             console.print(f"{done} of {len(by_id)} tried")
 
-    files = modules([each.removeprefix("aoai_lib.") for each in sorted({mutant.module for mutant in chosen})])
+    files = modules(sorted({each.module.removeprefix("aoai_lib.") for each in chosen}))
     stand = Stand(chosen, files, told, jobs)
     tests = [str(each) for each in tests_of(list(files))]
     code = pytest.main(["-p", "no:cacheprovider", "-qq", "--no-summary", *tests], plugins=[stand])
     if stand.failed or code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         raise click.ClickException(f"without any mutant the tests must pass: {stand.failed[:5] or code}")
+
+
+def tell(found: Sequence[Mutant], known: Mapping[str, Outcome], excused: Mapping[str, str], console: Console) -> None:
+    """Print the survivors, and the score by module."""
+    for each in found:
+        result = known[each.id].result
+        if result in ("survived", "unreached") and each.id not in excused:
+            console.print(f"{each.id} {result} {each.module[9:]}:{each.line} {each.owner} [{each.operator}]")
+            console.print(f"    {each.before}\n    {each.after}")
+    table = Table(*page.HEAD)
+    for row in page.rows(found, known, excused):
+        table.add_row(*row.cells)
+    console.print(table)
 
 
 @click.command(help=__doc__)
@@ -45,19 +65,19 @@ def main(names: Sequence[str], jobs: int) -> None:
     console = Console(soft_wrap=True, highlight=False, markup=False)
     found = mutants(modules(names))
     results = Results(KEPT, ROOT)
-    left = [each for each in found if each.id not in results.known(found)]
+    held = results.known(found)
+    left = [each for each in found if each.id not in held]
     console.print(f"{len(found)} mutants, {len(left)} to try")
     if left:
         attempt(left, results, console, jobs)
-    known = results.known(found)
-    for each in found:
-        if known[each.id].result != "killed":
-            console.print(
-                f"{known[each.id].result} {each.id} {each.module[9:]}:{each.line} {each.owner} [{each.operator}]"
-            )
-            console.print(f"    {each.before}\n    {each.after}")
-    killed = sum(each.result in ("killed", "timeout") for each in known.values())
-    console.print(f"{killed} of {len(found)} killed")
+    known, excused = results.known(found), page.equivalents()
+    tell(found, known, excused, console)
+    wrong = page.wrong_excuses(found, known, excused)
+    gone = [] if names else sorted(excused.keys() - {each.id for each in found})
+    if not names:
+        PAGE.write_text(page.page(found, known, excused), encoding="utf-8")
+    if wrong or gone:
+        raise click.ClickException(f"equivalent.yaml lists killed mutants {wrong} and unknown ones {gone}")
 
 
 if __name__ == "__main__":

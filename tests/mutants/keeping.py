@@ -10,7 +10,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 
 from tests.mutants.making import Mutant
@@ -23,6 +23,9 @@ class Results:
     def __init__(self, path: Path, root: Path) -> None:
         self._path = path
         self._root = root
+        # all at once: what is edited while mutants are tried is not what they are tried with
+        self._files = {each: _digest(each) for each in sorted((root / "tests").glob("*.py"))}
+        self._modules = {each: each.read_text(encoding="utf-8") for each in (root / "aoai_lib").rglob("*.py")}
 
     def known(self, mutants: Iterable[Mutant]) -> dict[str, Outcome]:
         """Results that hold, by mutant."""
@@ -47,29 +50,20 @@ class Results:
                 yield json.loads(line)
 
     def _rests(self, outcome: Outcome, module: str) -> str:
-        test = outcome.by.partition("::")[0]
-        path = self._root / f"{module.replace('.', '/')}.py"
-        own = [
-            _undeclared(path.read_text(encoding="utf-8")),
-            self._shared,
-            self._file(self._root / test) if test.endswith(".py") else self._tests,
-        ]
-        if "test_controls" in test:
-            own.append(self._file(path))
-        return hashlib.sha256(" ".join(own).encode()).hexdigest()[:12]
+        test = self._root / outcome.by.partition("::")[0]
+        text = self._modules[self._root / f"{module.replace('.', '/')}.py"]
+        by_test = [self._files[test]] if test in self._files else self._digests(tests=True)
+        declared = [text] if test.name == "test_controls.py" else []
+        rests = [_undeclared(text), *self._digests(tests=False), *by_test, *declared]
+        return hashlib.sha256("\n".join(rests).encode()).hexdigest()[:12]
 
-    @cache  # noqa: B019 - one object a process
-    def _file(self, path: Path) -> str:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+    def _digests(self, *, tests: bool) -> list[str]:
+        """Of the files of tests, or of those that the tests share."""
+        return [digest for path, digest in self._files.items() if path.name.startswith("test_") == tests]
 
-    @cached_property
-    def _tests(self) -> str:
-        return " ".join(self._file(each) for each in sorted((self._root / "tests").glob("test_*.py")))
 
-    @cached_property
-    def _shared(self) -> str:
-        shared = (each for each in sorted((self._root / "tests").glob("*.py")) if not each.name.startswith("test_"))
-        return " ".join(self._file(each) for each in shared)
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @cache

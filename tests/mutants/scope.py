@@ -16,19 +16,17 @@ CONTRACT: Final = ("test_controls.py", "test_golden.py")
 """Hold every control."""
 NAMED: Final[dict[str, tuple[str, ...]]] = {
     "content": ("test_content*.py", "test_guide_content*.py", "test_guardrail_matrix.py", "test_probe_answers.py"),
-    "governance": ("test_governance.py",),
-    "identity": ("test_identity*.py", "test_guide_identity.py", "test_effective_access*.py", "test_callers.py"),
+    "governance": ("test_governance*.py",),
+    "identity": ("test_identity*.py", "test_guide_identity.py", "test_callers.py"),
     "monitoring": ("test_monitoring*.py", "test_guide_monitoring.py", "test_leads.py"),
-    "network": ("test_network*.py", "test_guide_network.py", "test_security_rules*.py"),
+    "network": ("test_network*.py", "test_guide_network.py"),
+    "callers": ("test_callers*.py", "test_identity_use*.py"),
+    "effective_access": ("test_effective_access*.py", "test_identity*.py"),
+    "guardrails": ("test_guardrail*.py", "test_content*.py"),
+    "network_traffic": ("test_security_rules*.py", "test_network_traffic*.py"),
+    "private_path": ("test_network*.py",),
 }
-"""By the beginning of a module's name: the tests that are named after its matter."""
-OF_JOIN: Final = {
-    "callers": "identity",
-    "effective_access": "identity",
-    "guardrails": "content",
-    "network_traffic": "network",
-    "private_path": "network",
-}
+"""By a join, or by the beginning of a module of controls: the tests that are named after its matter."""
 
 
 def modules(names: Sequence[str]) -> dict[str, Path]:
@@ -45,7 +43,7 @@ def modules(names: Sequence[str]) -> dict[str, Path]:
 def matter(module: str) -> str:
     """Which of `NAMED` a module belongs to."""
     _, room, name = module.split(".")
-    return OF_JOIN.get(room) or name.partition("_")[0]
+    return name.partition("_")[0] if room == CONTROLS else room
 
 
 def tests_of(found: Sequence[str]) -> list[Path]:

@@ -108,8 +108,14 @@ def _idle_by_form(source: Source) -> Iterator[ast.AST]:
             yield from _given(node)
         elif name in _LABELLED and isinstance(node, ast.Call) and len(node.args) > 2:
             yield node.args[2]
-        elif isinstance(node, ast.Expr) and _called(node.value) == "get":
+        elif isinstance(node, ast.Expr) and _only_cites(node):
             yield node
+        elif isinstance(node, ast.If) and not node.orelse and all(_only_cites(each) for each in node.body):
+            yield node.test
+
+
+def _only_cites(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and _called(node.value) in {"get", *CITES}
 
 
 def _is_text(node: ast.AST | None) -> bool:
