@@ -1,6 +1,7 @@
-"""Try every mutant of the controls and of what they judge by; print the score by module and the survivors.
+"""Try every mutant of the controls, or of what they rest on; print the score by module and the survivors.
 
-NAMES are beginnings of modules below aoai_lib (`controls.network`, `guardrails`); without any, all are tried and docs/mutation.md is written.
+NAMES are beginnings of modules below aoai_lib (`controls.network`, `guardrails`). Without any, those of all controls are tried, and
+docs/mutation.md is written.
 What holds of an earlier run, also an interrupted one, is not tried again.
 """
 

@@ -29,15 +29,16 @@ NAMED: Final[dict[str, tuple[str, ...]]] = {
 """By a join, or by the beginning of a module of controls: the tests that are named after its matter."""
 
 
+def everything() -> dict[str, Path]:
+    """Every module of the controls and of the joins that they rest on."""
+    paths = [path for room in (CONTROLS, *JOINS) for path in sorted((ROOT / "aoai_lib" / room).glob("*.py"))]
+    return {f"aoai_lib.{path.parent.name}.{path.stem}": path for path in paths if path.name != "__init__.py"}
+
+
 def modules(names: Sequence[str]) -> dict[str, Path]:
-    """Modules of the controls and the joins whose name below `aoai_lib` begins with one of `names`; all where there is none."""
-    found = {}
-    for room in (CONTROLS, *JOINS):
-        for path in sorted((ROOT / "aoai_lib" / room).glob("*.py")):
-            name = f"{room}.{path.stem}"
-            if path.name != "__init__.py" and (not names or name.startswith(tuple(names))):
-                found[f"aoai_lib.{name}"] = path
-    return found
+    """Modules whose name below `aoai_lib` begins with one of `names`; those of the controls where none is named."""
+    begins = tuple(f"aoai_lib.{name}" for name in names or [f"{CONTROLS}."])
+    return {module: path for module, path in everything().items() if module.startswith(begins)}
 
 
 def matter(module: str) -> str:
@@ -54,5 +55,5 @@ def tests_of(found: Sequence[str]) -> list[Path]:
 
 def mutants(chosen: dict[str, Path]) -> list[Mutant]:
     """Every mutant of some modules."""
-    idle = idle_of(ROOT, "aoai_lib", modules(()))
+    idle = idle_of(ROOT, "aoai_lib", everything())
     return [each for module, path in chosen.items() for each in mutants_of(module, path, idle[module])]
