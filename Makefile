@@ -1,6 +1,6 @@
 # One word a task. Every target sets up what it needs, once; nothing is installed outside .venv (and .az-venv).
 .DELETE_ON_ERROR:
-.PHONY: assess test check setup notebooks sample seals lock lab az bench kql azurite kills clean
+.PHONY: assess test check setup notebooks sample seals lock lab az bench kql azurite kills mutants clean
 
 # Which Python to build .venv with; left empty, the first one found of 3.11 to 3.13, else any newer one.
 PYTHON :=
@@ -89,5 +89,9 @@ azurite: $(VENV)/.ready
 	@cd tests/azurite && npm ci --silent --no-audit --no-fund
 	@$(RUN) pytest tests/test_fleet_storage.py
 
+# Small changes to the controls' code, one by one, each of which a test has to notice; goes on where it was interrupted. Writes docs/mutation.md.
+mutants: $(VENV)/.ready
+	@nice $(RUN) tests.mutants
+
 clean:
-	rm -rf $(AZ_VENV) $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(AZ_VENV) $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .mutants

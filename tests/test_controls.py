@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -35,14 +36,25 @@ def test_the_hardened_sample_does_not_fail(declared: Control, hardened: Snapshot
     assert [(each.status, each.reason) for each in found if each.status in (Status.FAIL, Status.NOT_ASSESSED)] == []
 
 
-@BREAKS
-def test_a_break_fails_exactly_its_control(declared: Control, broken: Break, hardened: Snapshot) -> None:
-    before = verdicts(hardened)
+def broken_samples(declared: Control, broken: Break, hardened: Snapshot) -> Iterator[tuple[Subject, Snapshot]]:
+    """The hardened sample with a break applied, for each subject that it can be applied to."""
     for subject in Subjects(hardened).found[declared.subject]:
         try:
-            sample = changed(hardened, subject, broken.changes)
+            yield subject, changed(hardened, subject, broken.changes)
         except (LookupError, StopIteration, TypeError, AttributeError):
             continue
+
+
+@BREAKS
+def test_a_break_fails_its_control(declared: Control, broken: Break, hardened: Snapshot) -> None:
+    found = [judge_one(sample, declared, subject) for subject, sample in broken_samples(declared, broken, hardened)]
+    assert Status.FAIL in {each.status for each in found}, f"no subject of the hardened sample fails with {broken}"
+
+
+@BREAKS
+def test_a_break_fails_no_other_control(declared: Control, broken: Break, hardened: Snapshot) -> None:
+    before = verdicts(hardened)
+    for subject, sample in broken_samples(declared, broken, hardened):
         after = verdicts(sample)
         own = after[declared.id, subject.id.lower()]
         if own.status is not Status.FAIL:

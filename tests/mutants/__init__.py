@@ -1,0 +1,1 @@
+"""Mutation testing of what judges: small changes to the code, each of which some test must notice."""

@@ -1,0 +1,153 @@
+"""One pytest session in which the tests run once, watched, and then again in a copy of the process for each mutant.
+
+What costs time (imports, the tenants collected from the lab) is done once. A mutant is tried against the tests that reach its function,
+those of its line and the quick ones first, until one fails.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import coverage
+import pytest
+from _pytest.runner import runtestprotocol
+
+from tests.mutants.making import Mutant
+from tests.mutants.swapping import forget, swap
+
+PATIENCE: Final = 20
+"""Seconds that a mutant has at least; and five times what its tests take."""
+NO_IMPORT: Final = "import"
+"""Stands for the test where a mutant's module would not even load."""
+_KILLED, _SURVIVED = 10, 11
+_LABS: Final = frozenset({"Lab", "collect", "load_worlds", "CliRunner", "main", "assess_all"})
+"""Names in a test that has a lab of its own, or runs a command."""
+_WHOLE_CATALOGUE: Final = frozenset({"test_a_break_fails_no_other_control", "test_judging_again_gives_the_same"})
+
+
+class StandError(Exception):
+    """The tests fail without any mutant, or a mutant could not be tried."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a mutant: killed, survived, timeout or unreached (no test calls its function). `by` is the test that failed."""
+
+    id: str
+    result: str
+    by: str = ""
+
+
+class Stand:
+    """A pytest plugin: takes the place of the loop over the tests."""
+
+    def __init__(
+        self, mutants: Sequence[Mutant], files: dict[str, Path], told: Callable[[Outcome], None], jobs: int = 1
+    ) -> None:
+        self.mutants = mutants
+        self.files = files
+        self.failed: list[str] = []
+        self._told = told
+        self._jobs = jobs
+        self._seconds: dict[str, float] = {}
+        self._reached: dict[str, dict[int, list[str]]] = {}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave out tests that serve or ask a lab, which takes seconds each, and those that judge by the whole catalogue."""
+        items[:] = [each for each in items if isinstance(each, pytest.Function) and not _is_slow(each)]
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """The tests without a mutant, then the mutants."""
+        self._watch(session)
+        if self.failed:
+            return True
+        items = {each.nodeid: each for each in session.items}
+        running: dict[int, tuple[Mutant, int]] = {}
+        for mutant in self.mutants:
+            chosen = [items[each] for each in self.tests(mutant)]
+            if not chosen:
+                self._told(Outcome(mutant.id, "unreached"))
+                continue
+            while len(running) >= self._jobs:
+                self._collect(running)
+            pid, end = self._fork(session, mutant, chosen)
+            running[pid] = mutant, end
+        while running:
+            self._collect(running)
+        return True
+
+    def _watch(self, session: pytest.Session) -> None:
+        watch = coverage.Coverage(data_file=None, include=[str(each) for each in self.files.values()])
+        watch.start()
+        for item in session.items:
+            forget()
+            watch.switch_context(item.nodeid)
+            begun = time.perf_counter()
+            reports = runtestprotocol(item, log=False, nextitem=session)  # type: ignore[arg-type]
+            self._seconds[item.nodeid] = time.perf_counter() - begun
+            self.failed += [each.nodeid for each in reports if each.failed]
+        watch.stop()
+        held = watch.get_data()
+        self._reached = {module: held.contexts_by_lineno(str(path)) for module, path in self.files.items()}
+
+    def tests(self, mutant: Mutant) -> list[str]:
+        """Tests that reach the function that the mutant is in (those that reach its module, for a constant), in order."""
+        lines = self._reached[mutant.module]
+        near = {each for line in range(*mutant.extent) for each in lines.get(line, ())} if mutant.extent else set()
+        if not mutant.extent:
+            near = {each for found in lines.values() for each in found}
+        at = set(lines.get(mutant.line, ()))
+        return sorted(near & self._seconds.keys(), key=lambda each: (each not in at, self._seconds[each], each))
+
+    def _fork(self, session: pytest.Session, mutant: Mutant, chosen: Sequence[pytest.Item]) -> tuple[int, int]:
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid:
+            os.close(writing)
+            return pid, reading
+        code = 1
+        try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(PATIENCE + int(5 * sum(self._seconds[each.nodeid] for each in chosen)))
+            failed = NO_IMPORT if not swap(mutant) else next(_failing(session, chosen), "")
+            os.write(writing, failed.encode())
+            code = _KILLED if failed else _SURVIVED
+        except BaseException:
+            os.write(writing, traceback.format_exc().encode())
+            raise
+        finally:
+            os._exit(code)
+
+    def _collect(self, running: dict[int, tuple[Mutant, int]]) -> None:
+        pid, status = os.wait()
+        mutant, reading = running.pop(pid)
+        with os.fdopen(reading) as said:
+            by = said.read()
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
+            self._told(Outcome(mutant.id, "timeout"))
+        elif os.WIFEXITED(status) and os.WEXITSTATUS(status) in (_KILLED, _SURVIVED):
+            self._told(Outcome(mutant.id, "killed" if os.WEXITSTATUS(status) == _KILLED else "survived", by))
+        else:
+            raise StandError(f"{mutant.id} in {mutant.owner} could not be tried ({status}): {by}")
+
+
+def _is_slow(item: pytest.Function) -> bool:
+    return (
+        "lab" in item.fixturenames
+        or not _LABS.isdisjoint(item.function.__code__.co_names)
+        or item.originalname in _WHOLE_CATALOGUE
+    )
+
+
+def _failing(session: pytest.Session, chosen: Sequence[pytest.Item]) -> Iterator[str]:
+    for item in chosen:
+        reports: list[Any] = runtestprotocol(item, log=False, nextitem=session)  # type: ignore[arg-type]
+        if any(each.failed for each in reports):
+            yield item.nodeid
