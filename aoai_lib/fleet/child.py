@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import sys
 import threading
 import traceback
@@ -51,11 +52,14 @@ def _answer(answers: IO[str], *words: object) -> None:
 
 
 def _end_with_keeper(task: Task) -> None:
-    """End this process when whoever started it is gone. A run that is only staged here is taken away: it is
+    """End this process, and what it started, when whoever started it is gone. A run that is only staged here is taken away: it is
     uploaded, or nobody would upload it."""
     os.read(0, 1)
     if task.url:
         shutil.rmtree(task.out, ignore_errors=True)
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        # A browser that prints would go on: whoever killed the keeper could not end this group.
+        os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(ORPHANED)
 
 
