@@ -19,6 +19,7 @@ from typing import IO, Final
 from aoai_lib.fleet.assessment import Task, assess_tenant
 from aoai_lib.fleet.keeper import DEBUG_VARIABLE
 from aoai_lib.fleet.outcome import Outcome
+from aoai_lib.folder import disk_trouble
 
 ORPHANED: Final = 70
 """Exit code of a child whose keeper is gone."""
@@ -43,6 +44,8 @@ def _outcome(task: Task, answers: IO[str]) -> Outcome:
     except Exception as problem:  # noqa: BLE001 - whatever it is, it is this tenant's problem and no other's
         if os.environ.get(DEBUG_VARIABLE):
             traceback.print_exc()
+        if isinstance(problem, OSError) and (trouble := disk_trouble(problem)):
+            return Outcome(task.parameters.tenant, problems=(trouble,))
         said = f"{type(problem).__name__}: {problem}".rstrip(": ")
         return Outcome(task.parameters.tenant, problems=(f"The assessment was stopped by an error, {said}.",))
 
