@@ -35,7 +35,14 @@ ON_DISK = ("undo opened", "undo named", "begun", "ended")
 """Before: `undo.json` is drafted; it gets its name; the journal says that a step was begun; that it ended."""
 _OPERATION = re.compile(r"/(operations|operationResults|privateDnsOperationStatuses|privateDnsOperationResults)/")
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["kill_stand"])
+_FORKS.set_forkserver_preload(
+    [
+        "aoai_lib.harden.session",
+        "aoai_lib.lab.server",
+        *(f"azure.mgmt.{name}" for name in ("authorization", "cognitiveservices", "loganalytics", "monitor", "network")),
+        *(f"azure.mgmt.{name}" for name in ("privatedns", "resource.locks", "resource.subscriptions")),
+    ]
+)
 
 
 class Trap:
@@ -137,7 +144,7 @@ class Hardening:
 
     def ended(self, process: ForkServerProcess, at: str) -> bool:
         """Whether it came to its end, and was not killed before."""
-        process.join(300)
+        process.join(900)
         assert process.exitcode in (0, -signal.SIGKILL), (at, process.exitcode)
         self.killed[at] += process.exitcode != 0
         return process.exitcode == 0

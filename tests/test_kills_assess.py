@@ -38,7 +38,7 @@ class Batch:
             process = subprocess.Popen(
                 self._words, cwd=ROOT, env=surroundings, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
             )  # fmt: skip
-            said = process.communicate(timeout=300)[0].decode()
+            said = process.communicate(timeout=900)[0].decode()
             assert left() == [], "processes outlive the batch"
         assert "Traceback" not in said
         return process.returncode
