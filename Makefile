@@ -74,10 +74,11 @@ az: $(VENV)/.ready $(AZ_VENV)/.ready
 bench: $(VENV)/.ready
 	@$(RUN) tests.bench
 
-# A hardening killed after its first, fourth and ninth write, a batch of tenants at each of its stages, by SIGKILL and by Ctrl-C, and forty
-# times at random moments; `make test` takes one of each.
+# Assessments, hardenings and batches killed at each of their moments, and at random ones; disks that fill up; every request of every phase.
+# `make test` takes a few of each (an hour; docs/reliability.md keeps what came of it).
 kills: $(VENV)/.ready
-	@AOAI_KILLS=all $(RUN) pytest tests/test_harden_command.py tests/test_fleet.py
+	@AOAI_KILLS=all $(RUN) pytest -n 2 tests/test_kills_assess.py tests/test_kills_harden.py tests/test_harden_command.py \
+		tests/test_harden_alone.py tests/test_fleet.py tests/test_disk.py tests/test_reads_only.py
 
 # Microsoft's own KQL parser and binder over every detection: node, and one package from npm.
 kql: $(VENV)/.ready

@@ -159,7 +159,7 @@ def assess(
         found = _carried_out(place, batch, scheduler, min(jobs, len(tasks)), authority)
         outcomes = [fleet.signed(place, found[each.tenant], key) for each in tenants]
     finished = [each for each in tenants if found[each.tenant].finished]
-    if not finished:
+    if not finished and not any(place.names(f"{each.parameters.tenant}/{each.run_id}") for each in batch.tasks):
         place.remove(batch.journal)
     terminal.show_outcomes(outcomes)
     if len(tenants) > 1:

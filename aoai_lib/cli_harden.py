@@ -82,18 +82,12 @@ def _harden(
     yes: bool,
     accept: tuple[str, ...],
 ) -> int:
-    from aoai_lib.folder import check_writable, write_durably
-    from aoai_lib.harden.journal import Journal
+    from aoai_lib.folder import write_durably
     from aoai_lib.harden.session import carry_out
     from aoai_lib.probe import evidence_file
 
     brought = [line for path in observed for line in evidence_file.read(path, datetime.now(UTC))]
-    if apply:
-        check_writable(out)
-    interrupted = Journal.unfinished(out, parameters.tenant) if apply else None
-    if interrupted:
-        click.echo(f"A hardening was interrupted: going on with {interrupted.path}.", err=True)
-    plan = interrupted.plan if interrupted else _plan(parameters, only, saved)
+    plan = (_interrupted(parameters, saved, out) if apply else None) or _plan(parameters, only, saved)
     terminal.show_plan(plan)
     if save is not None:
         write_durably(save, plan.text())
@@ -106,14 +100,42 @@ def _harden(
     return _told(outcome)
 
 
+def _interrupted(parameters: Parameters, saved: Path | None, out: Path) -> Plan | None:
+    """The plan of the tenant's hardening that was begun and not finished, to go on with. Raises `InputError` where one is still at work."""
+    from aoai_lib.folder import check_writable
+    from aoai_lib.harden.journal import FOLDER, Journal, alone
+
+    folder = out / parameters.tenant / FOLDER
+    check_writable(folder)
+    if not folder.is_dir():
+        return None
+    with alone(folder):
+        begun = Journal.unfinished(out, parameters.tenant)
+    if begun is None:
+        return None
+    _check_tenant(begun.plan, parameters, begun.path)
+    if saved is not None and _read_plan(parameters, saved) != begun.plan:
+        raise InputError(
+            f"The hardening in {begun.path} was interrupted, and it has another plan than {saved}: go on with it first, without "
+            f"--plan, or take it back with --undo {begun.path / 'undo.json'}."
+        )
+    click.echo(f"A hardening was interrupted: going on with {begun.path}.", err=True)
+    return begun.plan
+
+
 def _plan(parameters: Parameters, only: tuple[str, ...], saved: Path | None) -> Plan:
     from aoai_lib.evidence.store import Evidence
-    from aoai_lib.harden import plan as plans
     from aoai_lib.harden.session import opened
 
-    if saved is None:
-        with opened(parameters, Evidence()) as session:
-            return session.plan(session.look(only), only)
+    if saved is not None:
+        return _read_plan(parameters, saved)
+    with opened(parameters, Evidence()) as session:
+        return session.plan(session.look(only), only)
+
+
+def _read_plan(parameters: Parameters, saved: Path) -> Plan:
+    from aoai_lib.harden import plan as plans
+
     plan = plans.read(saved, "a plan that --save kept")
     _check_tenant(plan, parameters, saved)
     return plan

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from aoai_lib.console import plain
+from aoai_lib.folder import disk_trouble
 from aoai_lib.model import InputError, PlaybookError
 
 DONE: Final = 0
@@ -39,16 +40,25 @@ def in_words(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
         except PlaybookError as problem:
             if debug:
                 raise
-            Console(stderr=True, highlight=False, emoji=False).print(
-                f"[bold red]Error:[/] {escape(plain(str(problem)))}", soft_wrap=True
-            )
+            _show_error(str(problem))
             code = BAD_INPUT if isinstance(problem, InputError) else INCOMPLETE
+        except OSError as problem:
+            if debug or not (said := disk_trouble(problem)):
+                raise
+            _show_error(said)
+            code = INCOMPLETE
         except KeyboardInterrupt:
             click.echo("Interrupted: what was finished is whole, the rest is visibly unfinished.", err=True)
             code = INCOMPLETE
         sys.exit(code)
 
     return run
+
+
+def _show_error(sentence: str) -> None:
+    Console(stderr=True, highlight=False, emoji=False).print(
+        f"[bold red]Error:[/] {escape(plain(sentence))}", soft_wrap=True
+    )
 
 
 @contextlib.contextmanager

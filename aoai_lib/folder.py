@@ -1,13 +1,16 @@
-"""The folder of a run: `<out>/<tenant>/<run_id>/`, filled file by file and sealed last."""
+"""The folder of a run: `<out>/<tenant>/<run_id>/`, filled file by file and sealed last. And what a disk may say to that."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import re
 import secrets
 import shutil
 import tempfile
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,6 +19,23 @@ from aoai_lib.model import InputError, Json
 
 RUN_ID: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 """How the folders of runs are named; the names sort by time."""
+_ROOM: Final = 4096
+"""Octets that must fit on a disk before anything is begun: a block."""
+_MENDS: Final[Mapping[int, str]] = {
+    errno.ENOSPC: "Free some space",
+    errno.EDQUOT: "Free some space, or have the quota raised",
+    errno.EFBIG: "Have the limit on the size of files raised",
+    errno.EROFS: "Name a folder that can be written",
+    errno.EACCES: "Name a folder that this user may write",
+    errno.EPERM: "Name a folder that this user may write",
+    errno.ENOTDIR: "Move away what is there under that name",
+    errno.EISDIR: "Move away what is there under that name",
+    errno.EEXIST: "Move away what is there under that name",
+    errno.ENOENT: "Make its folder, or name another",
+    errno.ENAMETOOLONG: "Name a folder with a shorter path",
+    errno.EIO: "Look after the disk",
+}
+"""What a person can do about an error of a file system. Errors of networks are not among them."""
 
 
 def new_run_id(now: datetime) -> str:
@@ -24,13 +44,13 @@ def new_run_id(now: datetime) -> str:
 
 
 def check_writable(out: Path) -> None:
-    """Raise `InputError` unless a folder can be written or made there. Leaves nothing behind."""
+    """Raise `InputError` unless a folder can be written or made there, and a block still fits. Leaves nothing behind."""
     nearest = out.absolute()
     while not nearest.exists():
         nearest = nearest.parent
     try:
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
+        with tempfile.TemporaryFile(dir=nearest) as file:
+            file.write(bytes(_ROOM))
     except OSError as problem:
         reason = "is a file" if nearest.is_file() else os.strerror(problem.errno or 0).lower()
         raise InputError(
@@ -40,18 +60,52 @@ def check_writable(out: Path) -> None:
 
 def write_durably(path: Path, text: str) -> None:
     """Write a file so that, whatever happens meanwhile, it is there whole and on disk, or is as it was before."""
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    if hasattr(os, "O_DIRECTORY"):
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    replace_durably(path, text.encode(), path.with_name(f".{path.name}.draft"))
+
+
+def replace_durably(path: Path, content: bytes, draft: Path) -> None:
+    """The same, where the draft must stand at another place: the folder may not hold more than it does."""
+    try:
+        with naming(path), draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    settle(path.parent)
+
+
+def settle(path: Path) -> None:
+    """Have what was written to a file, or the names in a folder, on disk when this returns, where a system can be asked for that."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Has an error inside the block name the file that was being written: where a disk is full, the system's own does not."""
+    try:
+        yield
+    except OSError as problem:
+        problem.filename = problem.filename or str(path)
+        raise
+
+
+def disk_trouble(problem: OSError) -> str:
+    """What a file system refused, as a sentence with the mend; "" for an error that is none of a file system's."""
+    mend = _MENDS.get(problem.errno or 0)
+    if mend is None:
+        return ""
+    what = str(problem.filename) if problem.filename else "A file"
+    reason = os.strerror(problem.errno or 0).lower()
+    return f"{what} can't be written ({reason}). {mend}, and start again: what was finished before is whole."
 
 
 class RunFolder:
@@ -74,7 +128,8 @@ class RunFolder:
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""
         draft = self.path / f".{name}.draft"
-        draft.write_text(text, encoding="utf-8", newline="\n")
+        with naming(self.path / name):
+            draft.write_text(text, encoding="utf-8", newline="\n")
         draft.replace(self.path / name)
 
     def discard(self) -> None:

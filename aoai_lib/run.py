@@ -230,13 +230,16 @@ class Run:
         return tables.not_read(self)
 
     def harden(self) -> Tables:
-        """The plan that mends what failed, and what stays for a person; with the parameter `apply`, carried out.
+        """The plan that mends what failed, and what stays for a person; with the parameter `apply`, carried out. One that was
+        interrupted is gone on with, and shown as it is.
 
         Raises `InputError` where a batch run is told to apply: that is done by hand, or by `aoai harden`.
         """
-        from aoai_lib.harden import making, tables
+        from aoai_lib.harden import journal, making, tables
 
-        plan = making.make(self.parameters, self.snapshot, self.findings)
+        records = Path(os.environ.get(RECORDS_VARIABLE) or Path(__file__).resolve().parent.parent / "outputs")
+        begun = journal.Journal.unfinished(records, self.parameters.tenant) if self.parameters.apply else None
+        plan = begun.plan if begun else making.make(self.parameters, self.snapshot, self.findings)
         shown = (tables.plan_table(plan), tables.unplanned_table(plan))
         if not self.parameters.apply:
             return Tables(shown, "Nothing was changed: `apply` is False.")
@@ -245,8 +248,7 @@ class Run:
             raise InputError(said)
         from aoai_lib.harden import session
 
-        records = os.environ.get(RECORDS_VARIABLE) or Path(__file__).resolve().parent.parent / "outputs"
-        outcome = session.carry_out(self.parameters, plan, Path(records))
+        outcome = session.carry_out(self.parameters, plan, records)
         became = (tables.outcome_table(outcome), tables.proof_table(outcome))
         return Tables((*shown, *became), f"Recorded in {outcome.folder.name}.")
 

@@ -136,13 +136,15 @@ class Store:
         """Write a file, whole or not at all."""
         with self._told(name):
             self._made(name)
-            self._files.pipe_file(self._at(name), content)
+            with self._whole(name) as target:
+                self._files.pipe_file(target, content)
 
     def put(self, path: Path, name: str) -> None:
-        """Copy a file there."""
+        """Copy a file there, whole or not at all."""
         with self._told(name):
             self._made(name)
-            self._files.put_file(str(path), self._at(name))
+            with self._whole(name) as target:
+                self._files.put_file(str(path), target)
 
     def get(self, name: str, path: Path) -> None:
         """Copy a file here."""
@@ -179,6 +181,19 @@ class Store:
             self._files.makedirs(self._at(str(PurePosixPath(name).parent)), exist_ok=True)
 
     @contextlib.contextmanager
+    def _whole(self, name: str) -> Iterator[str]:
+        """Where to write a file so that it appears whole. Object stores have it so by themselves; of files, which a store may be made
+        of too, an interrupt would leave half.
+        """
+        target = PurePosixPath(self._at(name))
+        if "file" not in _words(self._files.protocol):
+            yield str(target)
+            return
+        draft = target.with_name(f".{target.name}.draft")
+        yield str(draft)
+        self._files.mv(str(draft), str(target))
+
+    @contextlib.contextmanager
     def _told(self, name: str) -> Iterator[None]:
         """Whatever a store raises, as one sentence: each kind of store has errors of its own."""
         try:
@@ -202,7 +217,7 @@ def check_address(url: str) -> None:
         raise InputError(
             f"Runs can't be written to {plain}: name a store, as in abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/runs."
         )
-    if not parts.netloc and parts.scheme != "memory":
+    if not parts.netloc and parts.scheme not in ("memory", "file"):
         raise InputError(f"{url} names no place: write abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/runs.")
 
 

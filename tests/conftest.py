@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -40,3 +41,11 @@ def exposed() -> Snapshot:
 def mixed() -> Snapshot:
     """The tenant half-way, with parts that can't be read."""
     return _alone("mixed")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Shows what tests that kill have counted."""
+    for report in terminalreporter.stats.get("passed", []) if os.environ.get("AOAI_KILLS") else []:
+        for name, value in report.user_properties:
+            if name == "killed":
+                terminalreporter.write_line(str(value))

@@ -150,11 +150,11 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_happened(
         begun = {step["request"]["path"] for step in json.loads((folder / "undo.json").read_text())["steps"]}
         assert {path for _, path in written(lab)} <= begun, "undo data is there for every write that happened"
         process = start(asked, tmp_path / "killed")
-        process.wait(120)
+        process.wait(900)
         assert folder_of(tmp_path / "killed") == folder
         assert (folder / "result.json").is_file()
         killed, sent = resources(lab, "exposed"), Counter(written(lab))
     with own_lab("exposed") as lab:
-        start(asked, tmp_path / "whole").wait(120)
+        start(asked, tmp_path / "whole").wait(900)
         assert resources(lab, "exposed") == killed
         assert Counter(written(lab)) == sent, "no write happened twice, and none was left out"

@@ -10,11 +10,13 @@ import base64
 import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aoai_lib.evidence.seal import SUMS
+from aoai_lib.evidence.seal import SUMS, draft_of
+from aoai_lib.folder import replace_durably
 from aoai_lib.model import InputError, PlaybookError
 
 SIGNATURE: Final = f"{SUMS}.sig"
@@ -55,15 +57,23 @@ def check_key(key: Path) -> None:
 
 
 def sign(folder: Path, key: Path) -> Path:
-    """Sign a sealed run. Raises `UnsignedError`; a signature that was made for other digests is not left behind."""
+    """Sign a sealed run. Raises `UnsignedError`; a signature that was made for other digests is not left behind.
+
+    It appears whole or not at all: ssh-keygen, killed at its work, leaves half of one.
+    """
     target = folder / SIGNATURE
     target.unlink(missing_ok=True)
-    done = _run("-Y", "sign", "-f", str(key), "-n", NAMESPACE, str(folder / SUMS), capture=False)
-    if done.returncode or not target.is_file():
-        raise UnsignedError(
-            f"{folder} is sealed but not signed: ssh-keygen could not use {key}. Sign it again: "
-            f"ssh-keygen -Y sign -f {key} -n {NAMESPACE} {folder / SUMS}"
-        )
+    with tempfile.TemporaryDirectory(prefix="aoai-") as elsewhere:
+        copy = Path(elsewhere) / SUMS
+        copy.write_bytes((folder / SUMS).read_bytes())
+        done = _run("-Y", "sign", "-f", str(key), "-n", NAMESPACE, str(copy), capture=False)
+        made = Path(elsewhere) / SIGNATURE
+        if done.returncode or not made.is_file():
+            raise UnsignedError(
+                f"{folder} is sealed but not signed: ssh-keygen could not use {key}. Sign it again: "
+                f"ssh-keygen -Y sign -f {key} -n {NAMESPACE} {folder / SUMS}"
+            )
+        replace_durably(target, made.read_bytes(), draft_of(folder))
     return target
 
 

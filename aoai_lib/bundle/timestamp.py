@@ -16,7 +16,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from aoai_lib.evidence.seal import SUMS
+from aoai_lib.evidence.seal import SUMS, draft_of
+from aoai_lib.folder import replace_durably
 from aoai_lib.model import InputError, PlaybookError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def stamp(folder: Path, url: str) -> Path:
         raise UnstampedError(
             f"{folder} is sealed but has no time stamp: {urlsplit(url).hostname} gave none ({problem})."
         ) from problem
-    target.write_bytes(found.as_bytes())
+    replace_durably(target, found.as_bytes(), draft_of(folder))
     return target
 
 

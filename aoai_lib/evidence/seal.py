@@ -6,16 +6,21 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
+from aoai_lib.folder import replace_durably, settle
+
 SUMS: Final = "SHA256SUMS"
 
 
 def seal(folder: Path) -> Path:
-    """Write the digests of all files in a folder, in the form that `sha256sum -c` checks. Appears whole or not at all."""
+    """Write the digests of all files in a folder, in the form that `sha256sum -c` checks. Appears whole or not at all, and
+    when all that it lists is on disk: not even a power cut leaves a seal on files that are not there.
+    """
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     lines = [f"{digest(folder / name)}  {name}\n" for name in names if name != SUMS]
-    draft = draft_of(folder)
-    draft.write_text("".join(lines), encoding="utf-8", newline="\n")
-    return draft.replace(folder / SUMS)
+    for each in (*names, "."):
+        settle(folder / each)
+    replace_durably(folder / SUMS, "".join(lines).encode(), draft_of(folder))
+    return folder / SUMS
 
 
 def is_sealed(folder: Path) -> bool:

@@ -12,6 +12,7 @@ from typing import IO, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from aoai_lib import strict_json
+from aoai_lib.folder import naming
 from aoai_lib.model import InputError, Json
 
 VANTAGE: Final = "x-aoai-vantage"
@@ -56,14 +57,17 @@ class Evidence:
     """Collects exchanges, and writes each to a file as soon as it is there. Safe for threads.
 
     Ids are digests of what was asked, so the same question has the same id in every run: `a41f9c02d3`, and `a41f9c02d3-2`
-    for the second time it was sent.
+    for the second time it was sent. A line that can't be written raises `OSError`, there and again when the file is closed: whoever
+    was told first may have taken it for an error of the network.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.exchanges: list[Exchange] = []
         self._asked: dict[str, int] = {}
         self._lock = Lock()
+        self._path = path
         self._file: IO[str] | None = None
+        self._lost: OSError | None = None
         if path is not None:
             self._file = path.open("x", encoding="utf-8", newline="\n")
 
@@ -82,13 +86,26 @@ class Evidence:
                 line = asdict(exchange)
                 if exchange.request is None:
                     del line["request"]
-                self._file.write(json.dumps(line, ensure_ascii=False, sort_keys=False) + "\n")
-                self._file.flush()
+                self._write(self._file, json.dumps(line, ensure_ascii=False, sort_keys=False) + "\n")
+
+    def _write(self, file: IO[str], line: str) -> None:
+        assert self._path is not None
+        try:
+            with naming(self._path):
+                file.write(line)
+                file.flush()
+        except OSError as problem:
+            self._lost = problem
+            raise
 
     def close(self) -> None:
-        """Finish the file."""
-        if self._file is not None:
-            self._file.close()
+        """Finish the file. Raises `OSError` where a line of it was lost."""
+        try:
+            if self._file is not None:
+                self._file.close()
+        finally:
+            if self._lost is not None:
+                raise self._lost
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Json]]]:

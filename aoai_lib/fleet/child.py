@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import sys
 import threading
 import traceback
@@ -18,6 +19,7 @@ from typing import IO, Final
 from aoai_lib.fleet.assessment import Task, assess_tenant
 from aoai_lib.fleet.keeper import DEBUG_VARIABLE
 from aoai_lib.fleet.outcome import Outcome
+from aoai_lib.folder import disk_trouble
 
 ORPHANED: Final = 70
 """Exit code of a child whose keeper is gone."""
@@ -42,6 +44,8 @@ def _outcome(task: Task, answers: IO[str]) -> Outcome:
     except Exception as problem:  # noqa: BLE001 - whatever it is, it is this tenant's problem and no other's
         if os.environ.get(DEBUG_VARIABLE):
             traceback.print_exc()
+        if isinstance(problem, OSError) and (trouble := disk_trouble(problem)):
+            return Outcome(task.parameters.tenant, problems=(trouble,))
         said = f"{type(problem).__name__}: {problem}".rstrip(": ")
         return Outcome(task.parameters.tenant, problems=(f"The assessment was stopped by an error, {said}.",))
 
@@ -51,11 +55,14 @@ def _answer(answers: IO[str], *words: object) -> None:
 
 
 def _end_with_keeper(task: Task) -> None:
-    """End this process when whoever started it is gone. A run that is only staged here is taken away: it is
+    """End this process, and what it started, when whoever started it is gone. A run that is only staged here is taken away: it is
     uploaded, or nobody would upload it."""
     os.read(0, 1)
     if task.url:
         shutil.rmtree(task.out, ignore_errors=True)
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        # A browser that prints would go on: whoever killed the keeper could not end this group.
+        os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(ORPHANED)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +18,7 @@ from aoai_lib.bundle.signing import UnsignedError
 from aoai_lib.bundle.timestamp import UnstampedError
 from aoai_lib.fleet.claims import abandon
 from aoai_lib.fleet.outcome import Outcome
-from aoai_lib.folder import check_writable
+from aoai_lib.folder import check_writable, naming, replace_durably
 from aoai_lib.storage import is_url
 
 
@@ -78,7 +81,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.out = str(self.path)
-        self._held: IO[str] | None = None
+        self._held: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -90,8 +93,9 @@ class Folder:
             self._held.close()
 
     def check(self) -> None:
-        """See `Place`."""
+        """See `Place`. Journals are written before the first run, so their folder is looked at too."""
         check_writable(self.path)
+        check_writable(self.path / ".fleet")
 
     def read(self, name: str) -> bytes | None:
         """See `Place`."""
@@ -108,10 +112,7 @@ class Folder:
         path = self.path / name
         draft = path.with_name(f".{path.name}.draft")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._held = draft.open("w", encoding="utf-8", newline="\n")
-        self._held.write(text)
-        self._held.flush()
-        os.fsync(self._held.fileno())
+        self._held = _written(draft, path, text)
         if sys.platform != "win32":
             import fcntl
 
@@ -152,9 +153,14 @@ class Folder:
         if not (self.path / folder / timestamp.STAMP).is_file():
             timestamp.stamp(self.path / folder, authority)
 
-    def drafts(self) -> AbstractContextManager[Path]:
-        """See `Place`."""
-        return nullcontext(self.path)
+    @contextlib.contextmanager
+    def drafts(self) -> Iterator[Path]:
+        """See `Place`. A file that is there already is replaced whole."""
+        with tempfile.TemporaryDirectory(prefix="aoai-") as folder:
+            yield Path(folder)
+            for path in sorted(Path(folder).iterdir()):
+                target = self.path / path.name
+                replace_durably(target, path.read_bytes(), self.path / f".{path.name}.draft")
 
     def folder(self, name: str) -> Path | None:
         """See `Place`."""
@@ -167,6 +173,22 @@ class Folder:
     def shown(self, name: str) -> str:
         """See `Place`."""
         return str(self.path / name)
+
+
+def _written(draft: Path, path: Path, text: str) -> IO[bytes]:
+    """A new file with a text in it, on disk, and open."""
+    file = draft.open("wb")
+    try:
+        with naming(path):
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with contextlib.suppress(OSError):
+            file.close()
+        draft.unlink()
+        raise
+    return file
 
 
 def place_of(out: str) -> Place:

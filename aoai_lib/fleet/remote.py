@@ -36,6 +36,7 @@ class Remote:
         self.out = self.store.url
         self._stopped = threading.Event()
         self._pulse: threading.Thread | None = None
+        self._begun = ""
 
     def __enter__(self) -> Self:
         return self
@@ -66,7 +67,7 @@ class Remote:
 
     def begin(self, name: str, text: str) -> None:
         """See `Place`."""
-        beat = _pulse_of(name)
+        self._begun, beat = name, _pulse_of(name)
         self.store.write(beat, secrets.token_bytes(8))
         self._pulse = threading.Thread(target=self._beat, args=(beat,), daemon=True)
         self._pulse.start()
@@ -84,7 +85,7 @@ class Remote:
     def remove(self, name: str) -> None:
         """See `Place`."""
         self.store.remove(name)
-        if self._stopped.is_set() or self._pulse is None:
+        if self._stopped.is_set() or name != self._begun:
             self.store.remove(_pulse_of(name))
 
     def abandon(self, folder: str) -> None:

@@ -5,23 +5,30 @@ undo.json        the steps that were begun, with what was there before: written 
 journal.jsonl    what happened, line by line, in order
 requests.jsonl   every request, with its answer, redacted
 result.json      what became of the steps and of the controls: written last, so without it a hardening is unfinished
+undone.json      the same of its being taken back: then there is nothing to go on with either
+
+Beside the folders of a tenant's hardenings lies `.lock`, which one process at a time holds, and lets go of when it ends.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from aoai_lib.folder import new_run_id, write_durably
+from filelock import FileLock, Timeout
+
+from aoai_lib.folder import naming, new_run_id, write_durably
 from aoai_lib.harden.plan import Plan, Step, read
-from aoai_lib.model import Json
+from aoai_lib.model import InputError, Json
 
 FOLDER: Final = "hardening"
 """Where a tenant's hardenings lie, beside its runs."""
+_ENDED: Final = ("result.json", "undone.json")
 
 
 class Journal:
@@ -43,11 +50,15 @@ class Journal:
 
     @classmethod
     def unfinished(cls, out: Path, tenant: str) -> Journal | None:
-        """The tenant's hardening that was begun and not finished; None where there is none. Raises `InputError`."""
+        """The tenant's hardening that was begun and not finished; None where there is none. Raises `InputError`.
+
+        One that was cut off before its first step was begun has sent nothing: there is nothing to go on with.
+        """
         folder = out / tenant / FOLDER
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             plan = path / "plan.json"
-            if plan.is_file() and not (path / "result.json").is_file():
+            ended = any((path / name).is_file() for name in _ENDED)
+            if (path / "undo.json").is_file() and not ended:
                 return cls(path, read(plan, "the plan.json of a hardening"))
         return None
 
@@ -64,10 +75,12 @@ class Journal:
         self.note(step.id, "begun")
 
     def note(self, what: str, event: str, sentence: str = "") -> None:
-        """Add a line. It is on disk when this returns."""
+        """Add a line. It is on disk when this returns. What an interrupt left of the line before stays on a line of its own."""
         line = {"at": _now(), "step": what, "event": event, **({"sentence": sentence} if sentence else {})}
-        with (self.path / "journal.jsonl").open("a", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        path = self.path / "journal.jsonl"
+        broken = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")
+        with naming(path), path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write("\n" * broken + json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -82,6 +95,29 @@ class Journal:
             "verdicts": list(verdicts),
         }
         write_durably(self.path / name, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """For the length of the block no other process changes the tenant whose hardenings lie in this folder, as far as they are
+    recorded here. Raises `InputError` while one does.
+    """
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(
+            f"Another hardening of this tenant is at work and recorded in {folder}: let it finish, or end it, and start again."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def folder_of(undo: Path) -> Path:
+    """The folder that a hardening is held alone in, by its `undo.json`: that of all of the tenant, where it still lies there."""
+    return undo.parent.parent if undo.parent.parent.name == FOLDER else undo.parent
 
 
 def open_undo(path: Path) -> Plan:

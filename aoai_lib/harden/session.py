@@ -17,7 +17,7 @@ from aoai_lib.controls import catalogue
 from aoai_lib.evidence.store import Evidence, Exchange
 from aoai_lib.folder import new_run_id
 from aoai_lib.harden.application import Application, Became, Progress, Result
-from aoai_lib.harden.journal import Journal, open_undo
+from aoai_lib.harden.journal import FOLDER, Journal, alone, folder_of, open_undo
 from aoai_lib.harden.making import make
 from aoai_lib.harden.plan import Check, Plan
 from aoai_lib.harden.preflight import Answer, answer, find
@@ -151,23 +151,34 @@ def carry_out(
     *,
     brought: Sequence[Exchange] = (),
 ) -> Outcome:
-    """Carry a plan out, or go on with the tenant's hardening that was interrupted. Everything is recorded below `out`.
+    """Carry a plan out, or go on with it where that was interrupted. Everything is recorded below `out`.
 
-    Raises `InputError` for a check that no step asks, before anything is done.
+    Raises `InputError` for a check that no step asks, while another process hardens the tenant, and where a hardening by another
+    plan was interrupted: before anything is done.
     """
-    journal = Journal.unfinished(out, parameters.tenant) or Journal.create(out, plan)
-    if unknown := [each for each in accepted if each not in journal.plan.checks]:
-        known = ", ".join(journal.plan.checks) or "none"
+    if unknown := [each for each in accepted if each not in plan.checks]:
+        known = ", ".join(plan.checks) or "none"
         raise InputError(f"No step of this plan asks “{unknown[0]}”; what can be accepted: {known}.")
-    with _recorded(parameters, journal, brought) as session:
-        return session.apply(journal, accepted, progress)
+    folder = out / parameters.tenant / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder):
+        begun = Journal.unfinished(out, parameters.tenant)
+        if begun is not None and begun.plan != plan:
+            raise InputError(
+                f"The hardening in {begun.path} was interrupted, and it has another plan: go on with it first by `aoai harden --apply`, "
+                f"or take it back with --undo {begun.path / 'undo.json'}."
+            )
+        journal = begun or Journal.create(out, plan)
+        with _recorded(parameters, journal, brought) as session:
+            return session.apply(journal, accepted, progress)
 
 
 def take_back(parameters: Parameters, undo: Path, progress: Progress = lambda step, what: None) -> Outcome:
     """Take back what an `undo.json` tells of, last step first."""
-    journal = Journal(undo.parent, open_undo(undo))
-    with _recorded(parameters, journal) as session:
-        return session.undo(journal, progress)
+    with alone(folder_of(undo)):
+        journal = Journal(undo.parent, open_undo(undo))
+        with _recorded(parameters, journal) as session:
+            return session.undo(journal, progress)
 
 
 @contextmanager
