@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from azure.core.rest import HttpRequest
@@ -159,6 +160,16 @@ def test_no_token_is_a_clear_error(own_lab: Lab) -> None:
         run.collect(load(ROOT / "parameters" / "hardened.yaml"), (), Evidence())
     assert "Sign in first" in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_no_password_of_a_netrc_file_takes_the_tokens_place(
+    own_lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("default login somebody password something\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    evidence = Evidence()
+    collect(own_lab, "hardened", evidence, vantage="")
+    assert {each.status for each in evidence.exchanges} == {200}
 
 
 def test_masked_secrets_stay_joinable() -> None:

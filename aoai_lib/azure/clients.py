@@ -54,6 +54,13 @@ _TIMEOUT: Final = (10, 60)
 Client = TypeVar("Client")
 
 
+def _as_signed(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """The request with the token that the pipeline gave it. Without this, requests looks into ~/.netrc for each request, and puts
+    the password that stands there for a host, or for any, in the token's place.
+    """
+    return request
+
+
 class Azure:
     """One tenant's Azure: typed clients by subscription, and `arm` for what the SDKs lack. Safe for threads."""
 
@@ -77,6 +84,7 @@ class Azure:
         self._lock = RLock()
         self._pace = Pace()
         session = requests.Session()
+        session.auth = _as_signed
         adapter = ReplayAdapter(recording) if recording else requests.adapters.HTTPAdapter(pool_maxsize=CONCURRENCY)
         session.mount("https://", adapter)
         self._transport = RequestsTransport(
