@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from aoai_lib import controls
+from aoai_lib import controls, strict_json
 from aoai_lib.evidence import seal, snapshots
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.fleet.claims import claimed
@@ -24,6 +23,7 @@ from aoai_lib.folder import RunFolder, new_run_id
 from aoai_lib.kernels import LocalKernelManager, warmed
 from aoai_lib.model import InputError, Json, PlaybookError, State
 from aoai_lib.parameters import Parameters
+from aoai_lib.report import forms
 from aoai_lib.run import CHAPTERS, EVERYTHING, FLEET, OUT_VARIABLE, RUN_VARIABLE, Chapter, Run, collect
 
 NOTEBOOKS: Final = Path(__file__).resolve().parents[2] / "notebooks"
@@ -106,8 +106,10 @@ def assess_tenant(task: Task, progress: Progress) -> Outcome:
 def outcome_of(folder: Path) -> Outcome:
     """What a sealed run says became of its tenant."""
     document, about = (
-        json.loads((folder / name).read_text(encoding="utf-8")) for name in ("findings.json", "run.json")
+        strict_json.read(folder / name, f"the {name} of a run") for name in ("findings.json", "run.json")
     )
+    forms.check(forms.Findings, document, str(folder / "findings.json"))
+    forms.check(forms.About, about, str(folder / "run.json"))
     severities, problems = failed_severities(document), tuple(about["problems"])
     return Outcome(document["tenant"], folder, document["counts"], severities, problems, earlier=True)
 
