@@ -1,6 +1,6 @@
 # One word a task. Every target sets up what it needs, once; nothing is installed outside .venv (and .az-venv).
 .DELETE_ON_ERROR:
-.PHONY: assess test check setup notebooks sample seals lock lab az bench kql azurite kills mutants clean
+.PHONY: assess test check setup notebooks sample seals lock lab az bench kql azurite kills mutants fuzz licences audit runtime watch clean
 
 # Which Python to build .venv with; left empty, the first one found of 3.11 to 3.13, else any newer one.
 PYTHON :=
@@ -94,5 +94,34 @@ azurite: $(VENV)/.ready
 mutants: $(VENV)/.ready
 	@nice $(RUN) tests.mutants
 
+# Every kind of file that is taken in, changed at random, 100 times as often as `make test` does; AOAI_FUZZ=N says how often. Counts at the end.
+fuzz: $(VENV)/.ready
+	@AOAI_FUZZ="$${AOAI_FUZZ:-100}" $(RUN) pytest --hypothesis-show-statistics tests/test_fuzz_*.py tests/test_parameters_fuzz.py
+
+licences: $(VENV)/.ready
+	@$(VENV)/bin/python docs/render_licences.py
+
+# Known holes in what is locked. A package that nobody could be asked about fails it: that is no "none known".
+audit: $(VENV)/.ready
+	@$(RUN) pip_audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements.lock
+
+# An environment of the runtime dependencies alone, as requirements.lock has them: is that enough to assess and to verify?
+RUNTIME_VENV := .runtime-venv
+$(RUNTIME_VENV)/.ready: requirements.lock pyproject.toml | $(VENV)/.ready
+	@echo "Setting up $(RUNTIME_VENV) with the runtime dependencies (once, a minute or two)"
+	@$(RUN) venv --clear $(RUNTIME_VENV)
+	@$(RUN) uv pip compile --quiet --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+		-c requirements.lock pyproject.toml -o $(RUNTIME_VENV)/requirements.txt
+	@$(RUNTIME_VENV)/bin/python -m pip -qq --disable-pip-version-check --no-input install --require-hashes -r $(RUNTIME_VENV)/requirements.txt
+	@$(RUNTIME_VENV)/bin/python -m pip -qq --disable-pip-version-check --no-input install --no-deps --editable .
+	@touch $@
+
+runtime: $(RUNTIME_VENV)/.ready
+	@AOAI_RUNTIME="$(CURDIR)/$(RUNTIME_VENV)/bin/python" $(RUN) pytest tests/test_supply_chain.py
+
+# Whom an assessment of all phases, and JupyterLab, turn to: the lab and nobody else.
+watch: $(VENV)/.ready
+	@AOAI_WATCH_ALL=1 $(RUN) pytest tests/test_supply_chain.py
+
 clean:
-	rm -rf $(AZ_VENV) $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .mutants
+	rm -rf $(AZ_VENV) $(RUNTIME_VENV) $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .mutants

@@ -89,6 +89,8 @@ def signer(folder: Path, allowed: Path | None = None) -> Signer:
     if allowed is None:
         done = _run("-Y", "check-novalidate", "-n", NAMESPACE, "-s", signature, content=content)
     else:
+        if not allowed.is_file():
+            raise InputError(f"{allowed} is no file: name a list of allowed signers, a name and a public key a line.")
         found = _run("-Y", "find-principals", "-s", signature, "-f", str(allowed))
         names = found.stdout.decode(errors="replace").split("\n")[0]
         if found.returncode or not names:

@@ -148,6 +148,8 @@ def _authority(found: TimeStampResponse) -> str:
 def _roots(path: Path) -> tuple[Certificate, ...]:
     from cryptography.x509 import load_pem_x509_certificates
 
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no regular file: name one that holds root certificates in PEM form.")
     try:
         return tuple(load_pem_x509_certificates(path.read_bytes()))
     except (OSError, ValueError) as problem:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from aoai_lib import strict_json
 from aoai_lib.evidence import seal, snapshots
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.fleet.claims import claimed
@@ -23,6 +23,7 @@ from aoai_lib.folder import RunFolder, new_run_id
 from aoai_lib.kernels import LocalKernelManager, warmed
 from aoai_lib.model import InputError, Json, PlaybookError
 from aoai_lib.parameters import Parameters
+from aoai_lib.report import shapes
 from aoai_lib.run import CHAPTERS, EVERYTHING, FLEET, NOTEBOOKS, OUT_VARIABLE, RUN_VARIABLE, Chapter, Run, collect
 
 _AT_ONCE: Final = 2
@@ -103,8 +104,10 @@ def assess_tenant(task: Task, progress: Progress) -> Outcome:
 def outcome_of(folder: Path) -> Outcome:
     """What a sealed run says became of its tenant."""
     document, about = (
-        json.loads((folder / name).read_text(encoding="utf-8")) for name in ("findings.json", "run.json")
+        strict_json.read(folder / name, f"the {name} of a run") for name in ("findings.json", "run.json")
     )
+    shapes.check(shapes.Findings, document, str(folder / "findings.json"))
+    shapes.check(shapes.About, about, str(folder / "run.json"))
     severities, problems = failed_severities(document), tuple(about["problems"])
     return Outcome(document["tenant"], folder, document["counts"], severities, problems, earlier=True)
 

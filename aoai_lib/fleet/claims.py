@@ -41,8 +41,13 @@ def claimed(path: Path, patience: float = _PATIENCE) -> Iterator[RunFolder]:
 
 
 def abandon(path: Path) -> None:
-    """Take away what an interrupted run left, and the tenant's folder where nothing else is in it. Raises `ClaimedError`."""
-    if path.is_dir():
+    """Take away what an interrupted run left, and the tenant's folder where nothing else is in it. Raises `ClaimedError`.
+
+    Of a link only the link goes: what it leads to is no run of ours.
+    """
+    if path.is_symlink():
+        path.unlink()
+    elif path.is_dir():
         with claimed(path, patience=2.0) as folder:
             folder.discard()
 

@@ -12,14 +12,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
+from pydantic import BaseModel, Field
+
+from aoai_lib import strict_json
 from aoai_lib.evidence.seal import SUMS, digest
 from aoai_lib.fleet.assessment import Task
 from aoai_lib.fleet.outcome import Outcome, failed_severities
 from aoai_lib.fleet.places import Place
-from aoai_lib.folder import new_run_id
+from aoai_lib.folder import RUN_ID, new_run_id
 from aoai_lib.model import InputError
+from aoai_lib.report import shapes
 
 FOLDER: Final = ".fleet"
 SCHEMA: Final = "aoai-playbook/batch/1"
@@ -72,7 +76,8 @@ def outcome_at(place: Place, tenant: str, run_id: str) -> Outcome | None:
     sums = place.read(f"{folder}/{SUMS}")
     if sums is None:
         return None
-    listed = {name: digits for digits, _, name in (line.partition("  ") for line in sums.decode().splitlines())}
+    lines = sums.decode(errors="replace").splitlines()
+    listed = {name: digits for digits, _, name in (line.partition("  ") for line in lines)}
     parts = {name: place.read(f"{folder}/{name}") for name in ("findings.json", "run.json")}
     for name, content in parts.items():
         if content is None or hashlib.sha256(content).hexdigest() != listed.get(name):
@@ -80,7 +85,9 @@ def outcome_at(place: Place, tenant: str, run_id: str) -> Outcome | None:
                 f"{place.shown(folder)} is sealed, and {name} in it is not as it was sealed: look into it with `aoai verify`, "
                 "move it away, and assess with --resume again."
             )
-    document, about = (json.loads(content or b"") for content in parts.values())
+    document, about = (_parsed(content or b"", place.shown(f"{folder}/{name}")) for name, content in parts.items())
+    shapes.check(shapes.Findings, document, place.shown(f"{folder}/findings.json"))
+    shapes.check(shapes.About, about, place.shown(f"{folder}/run.json"))
     return Outcome(
         tenant,
         counts=document["counts"],
@@ -92,19 +99,37 @@ def outcome_at(place: Place, tenant: str, run_id: str) -> Outcome | None:
     )
 
 
+def _parsed(content: bytes, where: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = strict_json.parse(content.decode())
+    except ValueError as problem:
+        raise InputError(f"{where} can't be read: {problem}.") from None
+    return found
+
+
 def _journals(place: Place) -> dict[str, list[dict[str, Any]]]:
     """The entries of every journal by its name, the oldest first."""
     found = {}
     for name in sorted(place.names(FOLDER)):
-        content = place.read(name)
         try:
-            document = json.loads(content or b"")
-            entries = document["tenants"] if document["schema"] == SCHEMA else None
-        except (ValueError, KeyError, TypeError):
-            entries = None
-        if entries is not None:
-            found[name] = entries
+            told = _Journal.model_validate(strict_json.parse((place.read(name) or b"").decode()))
+        except ValueError:
+            continue
+        found[name] = [each.model_dump() for each in told.tenants]
     return found
+
+
+class _Entry(BaseModel):
+    """A tenant of a batch. What its run is called is a folder that `--resume` may take away: no path."""
+
+    tenant: str
+    task: str
+    run_id: Annotated[str, Field(pattern=rf"^{RUN_ID.pattern}$")]
+
+
+class _Journal(BaseModel):
+    schema_: Literal["aoai-playbook/batch/1"] = Field(alias="schema")
+    tenants: list[_Entry]
 
 
 def _newest(

@@ -15,7 +15,8 @@ import click
 
 from aoai_lib.lab import population
 from aoai_lib.lab.server import Lab
-from aoai_lib.lab.world import BUNDLED, World, WorldError, load_worlds, read, world_of
+from aoai_lib.lab.world import BUNDLED, World, load_worlds, read, world_of
+from aoai_lib.lab.world_form import WorldError
 
 
 @click.command(help=__doc__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 
 from aoai_lib.lab.shapes import Json
-from aoai_lib.lab.world import WorldError
+from aoai_lib.lab.world_form import WorldError
 
 PER_GROUP = 50
 ACCOUNTS = "Microsoft.CognitiveServices/accounts"

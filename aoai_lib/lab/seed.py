@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from datetime import timedelta
 
 from aoai_lib.lab import activity, providers
+from aoai_lib.lab.errors import ArmError
 from aoai_lib.lab.kinds import Write, kind_of
 from aoai_lib.lab.logqueries import WORKSPACES, workspace_guid
 from aoai_lib.lab.providers import authorization
 from aoai_lib.lab.shapes import Json, identifier, parse_instant
 from aoai_lib.lab.store import Resource, Tenant
 from aoai_lib.lab.telemetry import export_activity
-from aoai_lib.lab.world import Declared, World, WorldError
+from aoai_lib.lab.world import Declared, World
+from aoai_lib.lab.world_form import WorldError
 
 _LATE = ("privateEndpoints", "privateDnsZoneGroups")  # complete others, so they come after everything that they touch
 
@@ -23,8 +27,10 @@ def tenant_of(world: World, base_url: str, polls: int = 2) -> Tenant:
         raise WorldError("the lab has no resource providers")
     tenant = Tenant(world, base_url, polls)
     for order, declared in enumerate(world.declared):
-        tenant.put(_resource(world, declared, order))
-    authorization.seed(tenant)
+        with _laying_out(world, declared.id):
+            tenant.put(_resource(world, declared, order))
+    with _laying_out(world, "its roles"):
+        authorization.seed(tenant)
     for resource in sorted(tenant.resources.values(), key=_rank):
         kind = kind_of(resource.type) or kind_of(
             resource.type.replace("Microsoft.Resources/", "Microsoft.Resources/subscriptions/")
@@ -32,11 +38,28 @@ def tenant_of(world: World, base_url: str, polls: int = 2) -> Tenant:
         if kind is None:
             raise WorldError(f"{world.slug}: the lab knows no type {resource.type} ({resource.id})")
         if kind.write is not None:
-            kind.write(Write(tenant, resource, None, kind.versions[-1], seeding=True))
-    _seed_logs(tenant)
+            with _laying_out(world, resource.id):
+                kind.write(Write(tenant, resource, None, kind.versions[-1], seeding=True))
+    with _laying_out(world, "its logs"):
+        _seed_logs(tenant)
     tenant.exporter = export_activity
-    activity.seed(tenant)
+    with _laying_out(world, "its activity"):
+        activity.seed(tenant)
     return tenant
+
+
+@contextmanager
+def _laying_out(world: World, what: str) -> Iterator[None]:
+    """What a provider refuses, or stumbles over, is the fault of the world that declares it."""
+    try:
+        yield
+    except WorldError:
+        raise
+    except ArmError as problem:
+        raise WorldError(f"{world.slug}: {what}: {problem}") from problem
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as problem:
+        said = f"{type(problem).__name__}: {problem}"
+        raise WorldError(f"{world.slug}: {what} is not of the form that its type needs ({said})") from problem
 
 
 def _rank(resource: Resource) -> int:

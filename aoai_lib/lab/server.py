@@ -77,7 +77,11 @@ class Lab:
         self._sockets = [_listen(port), _listen(0)]
         ports = [each.getsockname()[1] for each in self._sockets]
         self.url, self.private_url = (f"https://localhost:{each}" for each in ports)
-        self._tenants = [tenant_of(world, self.url, polls) for world in worlds]
+        with contextlib.ExitStack() as refused:
+            for each in self._sockets:
+                refused.callback(each.close)
+            self._tenants = [tenant_of(world, self.url, polls) for world in worlds]
+            refused.pop_all()
         for tenant in self._tenants:
             propagation.begin(tenant, key_delay=key_delay, blocklist_delay=blocklist_delay)
         self._issuer = Issuer(self._tenants, self.url, token_seconds)

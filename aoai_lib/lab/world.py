@@ -21,12 +21,9 @@ from typing import Any
 import yaml
 
 from aoai_lib.lab.shapes import Json, identifier, parse_instant
+from aoai_lib.lab.world_form import WorldError, read_file
 
 BUNDLED = ("hardened", "exposed", "mixed")
-
-
-class WorldError(ValueError):
-    """A world file that cannot be used, with the place in it."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +97,9 @@ def load_worlds(names_or_paths: Sequence[str | Path]) -> list[World]:
 
 def read(source: str | Path) -> Json:
     """The raw document of a world, by bundled name or by path."""
-    bundled = str(source) in BUNDLED
-    text = _bundled_text(f"worlds/{source}.yaml") if bundled else Path(source).read_text(encoding="utf-8")
-    document: Json = _document(text)
+    if str(source) not in BUNDLED:
+        return read_file(Path(source))
+    document: Json = _document(_bundled_text(f"worlds/{source}.yaml"))
     return document
 
 
@@ -122,7 +119,18 @@ def _document(text: str) -> Any:
 
 
 def world_of(document: Json) -> World:
-    """Turn a world's document into a World: give ids, resolve references."""
+    """Turn a world's document into a World: give ids, resolve references. Raises WorldError."""
+    try:
+        return _world_of(document)
+    except (LookupError, TypeError, AttributeError, ValueError) as problem:
+        if isinstance(problem, WorldError):
+            raise
+        raise WorldError(
+            f"the world is not of the form that it needs ({type(problem).__name__}: {problem})"
+        ) from problem
+
+
+def _world_of(document: Json) -> World:
     tenant = document["tenant"]
     principals = tuple(_principal(tenant["slug"], entry) for entry in document["principals"])
     resolver = _Resolver(document, principals)

@@ -6,7 +6,7 @@ Members beyond these may stand there: a later version may write more.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, StrictBool, StrictInt, ValidationError
 
@@ -117,8 +117,8 @@ class FindingRow(BaseModel):
     title: str
     severity: Severity
     subject: str
-    was: str
-    now: str
+    was: Status | Literal[""]
+    now: Status | Literal[""]
     reason: str
     since: str
     by_rules: StrictBool

@@ -9,7 +9,8 @@ import requests
 
 from aoai_lib.lab.population import multiplied
 from aoai_lib.lab.seed import tenant_of
-from aoai_lib.lab.world import BUNDLED, WorldError, load_worlds, read, world_of
+from aoai_lib.lab.world import BUNDLED, load_worlds, read, world_of
+from aoai_lib.lab.world_form import WorldError
 
 ACCOUNTS = "Microsoft.CognitiveServices/accounts"
 
