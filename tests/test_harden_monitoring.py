@@ -148,6 +148,30 @@ def test_a_workspace_that_nobody_sends_to_yet_gets_the_alerts_that_need_no_row()
     assert "made by its first row" in left["MON-07"] and "made by its first row" in left["MON-03"]
 
 
+def test_an_action_group_that_tells_nobody_is_mended_and_taken_back(tmp_path: Path) -> None:
+    with own_lab("exposed") as lab:
+        asked = wishing(lab, "exposed")
+        session.carry_out(asked, plan(asked, "MON-06"), tmp_path / "first")
+        (group,) = (
+            each
+            for each in lab.state("exposed").of_type("Microsoft.Insights/actionGroups")
+            if each.name == "aoai-playbook"
+        )
+        group.properties["enabled"] = False
+        planned = plan(asked, "MON-06")
+        outcome = session.carry_out(asked, planned, tmp_path / "second")
+        assert {each.status for each in outcome.proofs} == {Status.PASS}
+        assert len([each for each in planned.steps if "/actionGroups/" in each.request.path]) == 1
+        assert plan(asked, "MON-06").steps == ()
+        session.take_back(asked, folder_of(tmp_path / "second") / "undo.json")
+        (again,) = (
+            each
+            for each in lab.state("exposed").of_type("Microsoft.Insights/actionGroups")
+            if each.name == "aoai-playbook"
+        )
+        assert again.properties["enabled"] is False
+
+
 def test_log_rules_ask_the_proven_detections() -> None:
     with own_lab("exposed") as lab:
         steps = plan(wishing(lab, "exposed"), "MON-07", "MON-10").steps

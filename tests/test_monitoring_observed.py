@@ -21,6 +21,7 @@ from aoai_lib.controls import catalogue as controls
 from aoai_lib.detections import catalogue, lead_of, rows_in
 from aoai_lib.doctor import permissions
 from aoai_lib.evidence.store import Evidence
+from aoai_lib.fleet import environment
 from aoai_lib.lab.server import Lab, load_worlds
 from aoai_lib.lab.world import world_of
 from aoai_lib.model import Finding, Json, Reading, Snapshot, State
@@ -217,6 +218,14 @@ def test_a_replay_gives_the_same(tmp_path: Path) -> None:
     for id in IDS:  # noqa: A001
         ours, theirs = found(first, id), found(again, id)
         assert (ours.status, ours.reason) == (theirs.status, theirs.reason) and ours.status == "pass"
+
+
+def test_the_phase_alone_makes_the_call_whose_row_it_waits_for() -> None:
+    parameters = load(ROOT / "parameters" / "hardened.yaml").model_copy(update={"active_probes": True})
+    with Lab(load_worlds(["hardened"])) as lab, environment(lab.environment("hardened")):
+        sample = run.collect(parameters, run.MONITORING, Evidence())
+    assert "The row of a call at 2026-11-23T09:00:00" in found(sample, "MON-04").reason
+    assert not list(sample.of("key_attempt")), "a made-up key is for the phase of identities"
 
 
 def test_rows_that_are_asked_for_are_bounded(hardened: Snapshot) -> None:

@@ -266,13 +266,26 @@ def wire_text(value: Any, kind: str) -> str | None:
     if value is None:
         return None
     if kind == "dynamic":
-        return value if isinstance(value, str) else json.dumps(value)
+        return value if isinstance(value, str) and _is_json(value) else json.dumps(value)
     if kind == "datetime":
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
         return (
             (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None).isoformat()
         )
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _is_json(text: str) -> bool:
+    """Whether a dynamic's text is JSON; any other is a string, as in Kusto."""
+    try:
+        json.loads(text, parse_constant=_no_constant)
+    except ValueError:
+        return False
+    return True
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def kusto_type(sql_type: str) -> str:

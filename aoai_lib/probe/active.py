@@ -32,8 +32,10 @@ Probe = Callable[[Stage, Snapshot, Progress | None], list[Exchange]]
 _PARTS: Final[dict[str, tuple[Planned, Probe]]] = {
     "identity": (identity.planned, lambda stage, snapshot, progress: identity.probe(stage, snapshot)),
     "content": (content.planned, content.probe),
+    "detections": (identity.calls_planned, lambda stage, snapshot, progress: identity.calls(stage, snapshot)),
 }
-"""What is probed, by the module of `collect` that it goes with: what it would send at most, and its sending."""
+"""What is probed, by the module of `collect` that it goes with: what it would send at most, and its sending. The calls of models whose
+rows the detections' phase waits for are among those of identity."""
 
 
 def probed(
@@ -51,6 +53,8 @@ def probed(
         lines = recorded(recording, snapshot, parameters, evidence)
         return _with(snapshot, lines, parameters, _count(lines) if lines else None)
     parts = {name: part for name, part in _PARTS.items() if name in reads}
+    if "identity" in parts:
+        parts.pop("detections", None)
     if not parameters.active_probes or not parts:
         return snapshot
     budget = Budget(parameters.probes.requests, parameters.probes.tokens)
@@ -68,6 +72,7 @@ def probed(
         stage.close()
     if "identity" in parts:
         lines += identity.attempt(parameters, cloud, snapshot, evidence)
+    if not parts.keys().isdisjoint(("identity", "detections")):
         lines += arrival.awaited(lines, snapshot, parameters, cloud, credential, evidence, progress)
     return _with(snapshot, lines, parameters, budget.counted)
 

@@ -35,7 +35,7 @@ _EVERY: Final = 30
 _QUESTION: Final = """AzureDiagnostics
 | where TimeGenerated >= datetime({since}) and Category =~ "RequestResponse" and _ResourceId =~ "{account}"
 | extend p = parse_json(coalesce(tostring(column_ifexists("properties_s", "")), tostring(column_ifexists("AdditionalFields", dynamic({{}})).properties_s)))
-| where tostring(p.objectId) =~ "{caller}"
+| where coalesce(tostring(p.objectId), tostring(p.callerObjectId)) =~ "{caller}"
 | summarize Rows = count(), Received = min(ingestion_time())"""
 
 Progress = Callable[[str, int, int], None]

@@ -58,10 +58,25 @@ def planned(snapshot: Snapshot) -> tuple[int, int]:
     return (1 + _TRIED) * known, CALL_TOKENS * _TRIED * known
 
 
+def calls_planned(snapshot: Snapshot) -> tuple[int, int]:
+    """The same for the calls of models alone."""
+    known = sum(1 for _ in accounts(snapshot))
+    return _TRIED * known, CALL_TOKENS * _TRIED * known
+
+
 def probe(stage: Stage, snapshot: Snapshot) -> list[Exchange]:
     """Try a made-up key on every account, and call a model of each as whoever the credential names: another deployment where
     the first can't be called by anybody.
     """
+    return _each_account(stage, snapshot, with_key=True)
+
+
+def calls(stage: Stage, snapshot: Snapshot) -> list[Exchange]:
+    """The calls of models alone, whose rows show whether logs arrive."""
+    return _each_account(stage, snapshot, with_key=False)
+
+
+def _each_account(stage: Stage, snapshot: Snapshot, *, with_key: bool) -> list[Exchange]:
     caller = stage.plane.caller
     marks = {
         "caller": caller.get("object_id", ""),
@@ -70,17 +85,27 @@ def probe(stage: Stage, snapshot: Snapshot) -> list[Exchange]:
     }
     signed = {name: value for name, value in marks.items() if value}
     with ThreadPoolExecutor(_CONCURRENCY) as pool:
-        found = pool.map(lambda each: _probe_account(stage, snapshot, each, signed), list(accounts(snapshot)))
+        found = pool.map(lambda each: _probe_account(stage, snapshot, each, signed, with_key), list(accounts(snapshot)))
         return [line for lines in found for line in lines]
 
 
 def _probe_account(
-    stage: Stage, snapshot: Snapshot, named: tuple[str, str], signed: Mapping[str, str]
+    stage: Stage, snapshot: Snapshot, named: tuple[str, str], signed: Mapping[str, str], with_key: bool
 ) -> list[Exchange]:
+    tried = _try_key(stage, named) if with_key else []
+    return [*tried, *_call_model(stage, snapshot, named, signed)]
+
+
+def _try_key(stage: Stage, named: tuple[str, str]) -> list[Exchange]:
+    account, domain = named
+    with suppress(OverBudgetError, NotAdmittedError), stage.budget.spending(0):
+        return stage.plane.try_key(domain, probe=KEY, account=account)
+    return []
+
+
+def _call_model(stage: Stage, snapshot: Snapshot, named: tuple[str, str], signed: Mapping[str, str]) -> list[Exchange]:
     account, domain = named
     lines: list[Exchange] = []
-    with suppress(OverBudgetError, NotAdmittedError), stage.budget.spending(0):
-        lines += stage.plane.try_key(domain, probe=KEY, account=account)
     for name, ask in _smallest(snapshot, account)[:_TRIED]:
         spent: list[Exchange] = []
         with suppress(OverBudgetError, NotAdmittedError), stage.budget.spending(CALL_TOKENS) as spending:

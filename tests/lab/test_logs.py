@@ -243,3 +243,11 @@ def test_the_answer_has_the_recorded_shape(store: LogStore) -> None:
     empty = json.loads(names[-1].read_text())
     none = store.query(WORKSPACE, "Heartbeat | distinct name = Computer", None, NOW)
     assert none == empty
+
+
+@pytest.mark.parametrize("odd", ["text", "{half", "NaN", ""])
+def test_a_dynamic_that_holds_no_json_is_a_string(odd: str) -> None:
+    own = LogStore([WORKSPACE])
+    own.append(WORKSPACE, "AzureDiagnostics", {**inference_row(NOW, "x", ""), "AdditionalFields": odd})
+    query = "AzureDiagnostics | where isnotempty(ResultSignature) | project tostring(AdditionalFields), N = tostring(AdditionalFields.properties_s)"
+    assert own.query(WORKSPACE, query, None, NOW)["tables"][0]["rows"] == [[odd, ""]]

@@ -112,3 +112,33 @@ def test_retention_of_a_table_is_changed_and_read_back(visit):
     )
     other = guest.send("GET", f"{WORKSPACE}/tables/AzureActivity", "2025-07-01").json()["properties"]
     assert other["retentionInDays"] == 90
+
+
+@pytest.mark.parametrize(
+    ("query", "more", "status"),
+    [
+        ("AzureDiagnostics | where Category == 'Audit'", {}, 201),
+        ("Nowhere | take 1", {}, 400),
+        ("AzureDiagnostics | where", {}, 400),
+        ("AzureDiagnostics | where NoColumn == 1", {}, 400),
+        ("Nowhere | take 1", {"skipQueryValidation": True}, 201),
+    ],
+    ids=["runs", "missing-table", "half", "missing-column", "not-asked-for"],
+)
+def test_a_log_rule_is_taken_when_its_query_runs(visit, query, more, status):
+    guest = visit("exposed", "operator")
+    path = f"{WORKSPACE.partition('/providers/')[0]}/providers/Microsoft.Insights/scheduledQueryRules/own"
+    condition = {"query": query, "timeAggregation": "Count", "operator": "GreaterThan", "threshold": 0}
+    properties = {"scopes": [WORKSPACE], "criteria": {"allOf": [condition]}, "enabled": True, **more}
+    answer = guest.send("PUT", path, "2023-12-01", json={"location": "eastus", "properties": properties})
+    assert answer.status_code == status, answer.text
+    assert guest.send("GET", path, "2023-12-01").status_code == (200 if status == 201 else 404)
+
+
+def test_a_table_that_no_row_has_made_is_not_there(visit):
+    guest = visit("exposed")
+    workspace = WORKSPACE.replace("log-brightcart", "log-own")
+    body = {"location": "eastus", "properties": {"sku": {"name": "PerGB2018"}, "retentionInDays": 30}}
+    assert guest.send("PUT", workspace, "2025-07-01", json=body).status_code in (200, 201)
+    assert guest.send("GET", f"{workspace}/tables/AzureActivity", "2025-07-01").status_code == 200
+    assert guest.send("GET", f"{workspace}/tables/AzureDiagnostics", "2025-07-01").status_code == 404

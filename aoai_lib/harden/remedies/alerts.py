@@ -24,7 +24,7 @@ from aoai_lib.facts import Facts
 from aoai_lib.harden.making import CannotPlanError, Site, mends
 from aoai_lib.harden.plan import Step
 from aoai_lib.harden.remedies.logs import receiving
-from aoai_lib.model import Finding, State
+from aoai_lib.model import Finding, Json, State
 from aoai_lib.private_link import name_of
 
 _GROUP: Final = "aoai-playbook"
@@ -81,29 +81,40 @@ def _of_account(site: Site, finding: Finding) -> list[str]:
 
 
 def _told(site: Site, finding: Finding) -> Iterator[Step]:
-    """The action group, where it is not there."""
+    """The action group, where it is not there, is off or has nobody who listens."""
     group, receivers = site.wishes.alert_group, site.wishes.alert_emails
     if not group:
         raise CannotPlanError("Name the resource group for alert rules in hardening.alert_group.")
     path = _action_group(group)
-    there = site.snapshot.reading("action_group", path).value
-    if there is None and not receivers:
+    there = site.expected(path, site.snapshot.reading("action_group", path).value)
+    if there is not None and _heard(there):
+        return
+    if not receivers:
         raise CannotPlanError("Name who is to be told in hardening.alert_emails.")
-    if there is None:
-        mails = [
-            {"name": f"mail-{number}", "emailAddress": each, "useCommonAlertSchema": True}
-            for number, each in enumerate(receivers, 1)
-        ]
-        yield site.put(
-            finding,
-            path,
-            ACTION_GROUPS,
-            None,
-            {"location": "Global", "properties": {"groupShortName": "aoai", "enabled": True, "emailReceivers": mails}},
-            title=f"Make the action group “{_GROUP}” with {len(mails)} receiver(s)",
-            effect="Each receiver gets a mail that says so, and from then on one for each alert.",
-            permission=f"{_INSIGHTS}/actionGroups/write",
-        )
+    mails = [
+        {"name": f"mail-{number}", "emailAddress": each, "useCommonAlertSchema": True}
+        for number, each in enumerate(receivers, 1)
+    ]
+    made = "Make" if there is None else "Switch on, and give receivers to,"
+    yield site.put(
+        finding,
+        path,
+        ACTION_GROUPS,
+        there,
+        {"location": "Global", "properties": {"groupShortName": "aoai", "enabled": True, "emailReceivers": mails}},
+        title=f"{made} the action group “{_GROUP}” with {len(mails)} receiver(s)",
+        effect="Each receiver gets a mail that says so, and from then on one for each alert.",
+        permission=f"{_INSIGHTS}/actionGroups/write",
+    )
+
+
+def _heard(group: Json) -> bool:
+    """Whether an action group is on and has a receiver that listens."""
+    own = group.get("properties") if isinstance(group, dict) else None
+    if not isinstance(own, dict) or own.get("enabled") is False:
+        return False
+    lists = [each for name, each in own.items() if name.endswith("Receivers") and isinstance(each, list)]
+    return any(str(each.get("status")).lower() != "disabled" for receivers in lists for each in receivers)
 
 
 def _action_group(group: str) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from aoai_lib.lab import errors
 from aoai_lib.lab.errors import ArmError
 from aoai_lib.lab.kinds import GET_ONLY, NO_PATCH, Kind, Paging, Query, View, Write, declare
+from aoai_lib.lab.logqueries import WORKSPACES, workspace_guid
+from aoai_lib.lab.logs import LogQueryError
 from aoai_lib.lab.paths import ArmPath
 from aoai_lib.lab.providers.envelopes import system_data
 from aoai_lib.lab.shapes import Json, parse_instant
@@ -196,6 +198,23 @@ def _write_query_rule(write: Write) -> None:
     own = write.resource.properties
     if not write.seeding and (not own.get("scopes") or not (own.get("criteria") or {}).get("allOf")):
         raise errors.bad_request("BadRequest", "A scheduled query rule needs scopes and criteria.")
+    if not write.seeding and own.get("skipQueryValidation") is not True:
+        _validate_queries(write.tenant, own)
+
+
+def _validate_queries(tenant: Tenant, own: Json) -> None:
+    """The service runs a rule's query on its workspace before it takes the rule: one over a missing table is a 400."""
+    places = [each for each in map(tenant.find, map(str, own["scopes"])) if each is not None]
+    for workspace in (each for each in places if each.type.lower() == WORKSPACES.lower()):
+        for condition in own["criteria"]["allOf"]:
+            try:
+                tenant.logs.query(workspace_guid(workspace), str(condition.get("query", "")), None, tenant.now)
+            except LogQueryError as refused:
+                inner = refused.body["error"].get("innererror", {}).get("innererror", {})
+                if not str(inner.get("code", "")).startswith(
+                    "LAB"
+                ):  # what the lab's engine lacks, the service may hold
+                    raise errors.bad_request("BadRequest", str(inner.get("message", refused))) from refused
 
 
 def _show_activity_alert(tenant: Tenant, resource: Resource, view: View) -> Json:

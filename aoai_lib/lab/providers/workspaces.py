@@ -113,7 +113,12 @@ def _tables(query: Query) -> Sequence[Json]:
     workspace = query.tenant.find(query.path.parent)
     if workspace is None:
         return []
-    return [_table(query.tenant, workspace, name) for name in catalogue()]
+    return [_table(query.tenant, workspace, name) for name in _there(query.tenant, workspace)]
+
+
+def _there(tenant: Tenant, workspace: Resource) -> list[str]:
+    """The tables of a workspace: AzureDiagnostics is not among them before its first row."""
+    return [name for name in catalogue() if name in tenant.logs.open(workspace_guid(workspace)).tables]
 
 
 def _show_table(tenant: Tenant, resource: Resource, view: View) -> Json:
