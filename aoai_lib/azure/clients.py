@@ -13,18 +13,18 @@ from azure.core.pipeline.policies import (
     BearerTokenCredentialPolicy,
     ContentDecodePolicy,
     RequestIdPolicy,
-    RetryPolicy,
     UserAgentPolicy,
 )
 from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.core import ARMPipelineClient
 
-from aoai_lib.azure.answers import AnswerShapePolicy
+from aoai_lib.azure.answers import AnswerShapePolicy, body_of
 from aoai_lib.azure.clouds import Cloud
 from aoai_lib.azure.credentials import who
 from aoai_lib.azure.graph import Graph
 from aoai_lib.azure.logs import Logs
+from aoai_lib.azure.patience import PatiencePolicy, WholeAnswerAdapter
 from aoai_lib.azure.permission import ReadOnlyPolicy, WriteRefusedError
 from aoai_lib.azure.recording import RecordingPolicy
 from aoai_lib.azure.replay import Recording, ReplayAdapter
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 CONCURRENCY: Final = 16
 """Requests in flight at once, well under ARM's bucket of 25 reads a second per caller and subscription."""
 
-_RETRIES: Final = 4
 _TIMEOUT: Final = (10, 60)
 """Seconds to connect, and between bytes."""
 
@@ -75,7 +74,7 @@ class Azure:
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = RLock()
         session = requests.Session()
-        adapter = ReplayAdapter(recording) if recording else requests.adapters.HTTPAdapter(pool_maxsize=CONCURRENCY)
+        adapter = ReplayAdapter(recording) if recording else WholeAnswerAdapter(pool_maxsize=CONCURRENCY)
         session.mount("https://", adapter)
         self._transport = RequestsTransport(
             session=session, session_owner=False, connection_timeout=_TIMEOUT[0], read_timeout=_TIMEOUT[1]
@@ -84,16 +83,13 @@ class Azure:
 
     def policies(self, scope: str) -> list[Any]:
         """The pipeline of every client: refuse, retry, sign, record. Its order is what makes the record complete."""
-        retry = (
-            RetryPolicy(retry_total=0) if self.recording else RetryPolicy(retry_total=_RETRIES, retry_backoff_max=30)
-        )
         return [
             RequestIdPolicy(),
             UserAgentPolicy(sdk_moniker="aoai-playbook"),
             self._planned or ReadOnlyPolicy(),
             AnswerShapePolicy(),
             ContentDecodePolicy(),
-            retry,
+            PatiencePolicy(tries=self.recording is None, posts=self._planned is None),
             BearerTokenCredentialPolicy(self._credential, scope),
             RecordingPolicy(self.evidence),
         ]
@@ -188,8 +184,7 @@ class Azure:
         response = self._arm.send_request(
             HttpRequest("GET", f"{self.cloud.arm}{quoted(path)}", params={"api-version": api_version})
         )
-        response.raise_for_status()
-        return response.json()
+        return body_of(response)
 
     def write(self, request: PlannedWrite, headers: Mapping[str, str]) -> Json:
         """Send one planned write and follow its operation to the end; what the service answers last.
@@ -226,8 +221,7 @@ class Azure:
             response = ask(url) if link else ask(url, **options, **{"api-version": api_version})
             if older and not link and response.status_code in (400, 404) and _is_unknown_version(response):
                 response = ask(url, **options, **{"api-version": older})
-            response.raise_for_status()
-            return response.json()
+            return body_of(response)
 
         def unpack(page: Json) -> tuple[str | None, Any]:
             return page.get("nextLink") or None, iter(page.get("value") or [])
