@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from aoai_lib.azure.clients import Azure
-from aoai_lib.collect import Readings, Scopes, Source, items, monitoring
+from aoai_lib.collect import Form, Readings, Scopes, Source, items, monitoring
 from aoai_lib.collect.monitoring import workspaces_of
 from aoai_lib.collect.usage import QUERIES
 from aoai_lib.detections import catalogue, find, shadowed
@@ -73,7 +73,13 @@ def _over_events(name: str, _: int) -> str:
 
 SOURCES = (
     *(source for source in monitoring.SOURCES if source.name in _NEEDED),
-    Source("arrivals", Scopes(4, customer_ids), QUERIES, lambda azure, name: azure.logs().query(name, ARRIVALS)),
-    Source("detection", Scopes(4, _each), QUERIES, _asked(_over_own_rows)),
-    Source("detection_trial", Scopes(4, _each), QUERIES, _asked(_over_events)),
+    Source(
+        "arrivals",
+        Scopes(4, customer_ids),
+        QUERIES,
+        lambda azure, name: azure.logs().query(name, ARRIVALS),
+        form=Form.ROWS,
+    ),
+    Source("detection", Scopes(4, _each), QUERIES, _asked(_over_own_rows), form=Form.ROWS),
+    Source("detection_trial", Scopes(4, _each), QUERIES, _asked(_over_events), form=Form.ROWS),
 )

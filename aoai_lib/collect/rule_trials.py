@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from aoai_lib.azure.clients import Azure
 from aoai_lib.collect import (
+    Form,
     OddAnswerError,
     Readings,
     Scopes,
@@ -124,5 +125,5 @@ def _try(azure: Azure, scope: str) -> Any:
 
 SOURCES = (
     *(source for source in monitoring.SOURCES if source.name in _NEEDED),
-    Source("rule_trial", Scopes(4, _each), QUERIES, _try),
+    Source("rule_trial", Scopes(4, _each), QUERIES, _try, form=Form.ROWS),
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from aoai_lib.azure.clients import CONCURRENCY, Azure
-from aoai_lib.collect import EACH_SUBSCRIPTION, Readings, Source, group_of, name_of, sources, subscription_of
+from aoai_lib.collect import EACH_SUBSCRIPTION, Form, Readings, Source, group_of, name_of, sources, subscription_of
 from aoai_lib.collect.clock import service_clock
 from aoai_lib.collect.reader import read
 from aoai_lib.collect.scope import ACCOUNTS, SUBSCRIPTIONS, serves_models
@@ -90,6 +90,7 @@ class Collector:
             EACH_SUBSCRIPTION,
             SUBSCRIPTIONS,
             lambda azure, _: azure.subscriptions().subscriptions.list(),
+            form=Form.NAMED,
         )
         reading = read(self.azure, listing, "")
         self._keep(reading)
