@@ -40,7 +40,9 @@ class Form(Enum):
 
     RESOURCE = "an id and properties"
     NAMED = "an id"
-    OBJECT = "an object"
+    MODEL = "a model"
+    EVENT = "an operation"
+    SERIES = "series of a metric"
     ROWS = "tables of rows"
 
 

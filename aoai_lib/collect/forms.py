@@ -12,7 +12,9 @@ from aoai_lib.model import Json
 _HELD: Final[dict[Form, tuple[tuple[str, type], ...]]] = {
     Form.RESOURCE: (("id", str), ("properties", dict)),
     Form.NAMED: (("id", str),),
-    Form.OBJECT: (),
+    Form.MODEL: (("model", dict),),
+    Form.EVENT: (("operationName", dict),),
+    Form.SERIES: (("timeseries", list),),
 }
 
 
@@ -30,10 +32,7 @@ def check(source: Source, value: Json) -> None:
     for item in value if isinstance(value, list) else [value]:
         for name, kind in _HELD[source.form]:
             if not isinstance(item, dict) or not isinstance(item.get(name), kind) or item[name] == "":
-                raise OddAnswerError(f"a resource came without {_NAMES[name]}")
-
-
-_NAMES: Final = {"id": "an id", "properties": "properties"}
+                raise OddAnswerError(f"something came without “{name}”")
 
 
 def _check_tables(value: Json) -> None:

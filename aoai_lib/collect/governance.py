@@ -14,7 +14,7 @@ SOURCES = (
         EACH_REGION,
         "Microsoft.CognitiveServices/locations/models/read",
         lambda azure, location: azure.cognitive(subscription_of(location)).models.list(name_of(location)),
-        form=Form.OBJECT,
+        form=Form.MODEL,
     ),
     Source(
         "locks",

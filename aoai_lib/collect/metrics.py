@@ -55,6 +55,6 @@ def _split(dimension: str, *metrics: str) -> Callable[[Azure, str], Any]:
 
 
 SOURCES = (
-    Source(BY_DEPLOYMENT, EACH_REGION, READ, _split(DEPLOYMENT, TOKENS, REQUESTS), form=Form.OBJECT, is_list=True),
-    Source(BY_CATEGORY, EACH_REGION, READ, _split(CATEGORY, REJECTED), form=Form.OBJECT, is_list=True),
+    Source(BY_DEPLOYMENT, EACH_REGION, READ, _split(DEPLOYMENT, TOKENS, REQUESTS), form=Form.SERIES, is_list=True),
+    Source(BY_CATEGORY, EACH_REGION, READ, _split(CATEGORY, REJECTED), form=Form.SERIES, is_list=True),
 )

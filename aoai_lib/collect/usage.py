@@ -64,6 +64,6 @@ SOURCES = (
         lambda azure, subscription: azure.monitor(subscription).activity_logs.list(
             f"eventTimestamp ge '{_since(azure)}' and resourceProvider eq 'Microsoft.CognitiveServices'", _SHOWN
         ),
-        form=Form.OBJECT,
+        form=Form.EVENT,
     ),
 )
