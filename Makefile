@@ -1,6 +1,6 @@
 # One word a task. Every target sets up what it needs, once; nothing is installed outside .venv (and .az-venv).
 .DELETE_ON_ERROR:
-.PHONY: assess test check setup notebooks sample seals lock lab az bench kql azurite kills mutants fuzz licences audit runtime watch clean
+.PHONY: assess test check setup notebooks sample seals lock lab az bench kql azurite kills mutants faults fuzz licences audit runtime watch clean
 
 # Which Python to build .venv with; left empty, the first one found of 3.11 to 3.13, else any newer one.
 PYTHON :=
@@ -80,6 +80,11 @@ kills: $(VENV)/.ready
 	@AOAI_KILLS=all $(RUN) pytest -n 2 tests/test_kills_assess.py tests/test_kills_harden.py tests/test_harden_command.py \
 		tests/test_harden_alone.py tests/test_fleet.py tests/test_disk.py tests/test_reads_only.py
 
+# Every request of every lab tenant with every fault that its answer can have (tens of thousands of cells, an hour or so on two processors);
+# what was tried before an interrupt is kept in .faults. Prints the counts and writes docs/faults.md; `make test` takes a sample.
+faults: $(VENV)/.ready
+	@PYTHONPATH=tests $(RUN) tests.fault_matrix
+
 # Microsoft's own KQL parser and binder over every detection: node, and one package from npm.
 kql: $(VENV)/.ready
 	@cd tests/kusto && npm ci --silent --no-audit --no-fund
@@ -124,4 +129,4 @@ watch: $(VENV)/.ready
 	@AOAI_WATCH_ALL=1 $(RUN) pytest tests/test_supply_chain.py
 
 clean:
-	rm -rf $(AZ_VENV) $(RUNTIME_VENV) $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .mutants
+	rm -rf $(AZ_VENV) $(RUNTIME_VENV) $(VENV) .faults .mutants .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

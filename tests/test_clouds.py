@@ -77,13 +77,13 @@ def test_an_unknown_cloud_is_refused() -> None:
 def test_each_credential_can_be_chosen(name: str, kind: str, needs: dict[str, str], cloud: str) -> None:
     with environment(needs):
         credential = credentials.choose(name, clouds.find(cloud), TENANT)
-    assert type(credential).__name__ == kind
+    assert type(credential.inner).__name__ == kind
     credential.close()
 
 
 def test_the_authority_is_the_clouds_own() -> None:
     credential = credentials.choose("device_code", clouds.find("usgov"), TENANT)
-    assert credential._authority == "https://login.microsoftonline.us"
+    assert credential.inner._authority == "https://login.microsoftonline.us"
     credential.close()
 
 

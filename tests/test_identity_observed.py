@@ -86,8 +86,17 @@ def statuses(snapshot: Snapshot, control: str) -> set[str]:
 def test_every_answer_to_a_made_up_key(
     hardened: Snapshot, status: int | None, code: str, message: str, verdict: str
 ) -> None:
-    sample = said(hardened, "key_attempt", status=status, code=code, message=message)
+    sample = said(hardened, "key_attempt", status=status, code=code, message=message, models=status == 200)
     assert statuses(sample, "IAM-02") == {verdict}
+
+
+@pytest.mark.parametrize(
+    ("source", "control", "field"), [("key_attempt", "IAM-02", "models"), ("model_call", "IAM-14", "answered")]
+)
+def test_a_page_with_the_status_of_a_success_is_no_answer(
+    hardened: Snapshot, source: str, control: str, field: str
+) -> None:
+    assert statuses(said(hardened, source, status=200, **{field: False}), control) == {"not_assessed"}
 
 
 @pytest.mark.parametrize(
@@ -277,9 +286,9 @@ def test_no_attempt_where_the_roles_could_not_be_read(own_lab: Lab) -> None:
         (403, "AuthorizationFailed", "pass", "was refused when it tried"),
         (201, "", "fail", "was let deploy"),
         (400, "DeploymentModelNotSupported", "not_assessed", "was not refused for lack of a right"),
-        (403, "RequestDisallowedByPolicy", "pass", "An attempt showed nothing"),
-        (None, "", "pass", "An attempt showed nothing"),
-        (429, "TooManyRequests", "pass", "An attempt showed nothing"),
+        (403, "RequestDisallowedByPolicy", "not_assessed", "an attempt showed nothing"),
+        (None, "", "not_assessed", "an attempt showed nothing"),
+        (429, "TooManyRequests", "not_assessed", "an attempt showed nothing"),
     ],
 )
 def test_every_answer_to_an_attempt(hardened: Snapshot, status: int | None, code: str, verdict: str, part: str) -> None:

@@ -13,19 +13,19 @@ from azure.core.pipeline.policies import (
     BearerTokenCredentialPolicy,
     ContentDecodePolicy,
     RequestIdPolicy,
-    RetryPolicy,
     UserAgentPolicy,
 )
 from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.core import ARMPipelineClient
 
-from aoai_lib.azure.answers import AnswerShapePolicy
+from aoai_lib.azure.answers import AnswerShapePolicy, body_of
 from aoai_lib.azure.clouds import Cloud
 from aoai_lib.azure.credentials import who
 from aoai_lib.azure.graph import Graph
 from aoai_lib.azure.logs import Logs
 from aoai_lib.azure.pace import Pace, PacingPolicy
+from aoai_lib.azure.patience import PatiencePolicy, WholeAnswerAdapter
 from aoai_lib.azure.permission import ReadOnlyPolicy, WriteRefusedError
 from aoai_lib.azure.recording import RecordingPolicy
 from aoai_lib.azure.replay import Recording, ReplayAdapter
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 CONCURRENCY: Final = 16
 """Requests in flight at once. How many go out each second is for `pace` to say."""
 
-_RETRIES: Final = 4
 _TIMEOUT: Final = (10, 60)
 """Seconds to connect, and between bytes."""
 
@@ -85,7 +84,7 @@ class Azure:
         self._pace = Pace()
         session = requests.Session()
         session.auth = _as_signed
-        adapter = ReplayAdapter(recording) if recording else requests.adapters.HTTPAdapter(pool_maxsize=CONCURRENCY)
+        adapter = ReplayAdapter(recording) if recording else WholeAnswerAdapter(pool_maxsize=CONCURRENCY)
         session.mount("https://", adapter)
         self._transport = RequestsTransport(
             session=session, session_owner=False, connection_timeout=_TIMEOUT[0], read_timeout=_TIMEOUT[1]
@@ -94,17 +93,14 @@ class Azure:
 
     def policies(self, scope: str) -> list[Any]:
         """The pipeline of every client: refuse, retry, wait, sign, record. Its order is what makes the record complete."""
-        retry = (
-            RetryPolicy(retry_total=0) if self.recording else RetryPolicy(retry_total=_RETRIES, retry_backoff_max=30)
-        )
         return [
             RequestIdPolicy(),
             UserAgentPolicy(sdk_moniker="aoai-playbook"),
             self._planned or ReadOnlyPolicy(),
             AnswerShapePolicy(),
             ContentDecodePolicy(),
-            retry,
-            PacingPolicy(self._pace),
+            PatiencePolicy(tries=self.recording is None, posts=self._planned is None),
+            *([PacingPolicy(self._pace)] if self.recording is None else []),
             BearerTokenCredentialPolicy(self._credential, scope),
             RecordingPolicy(self.evidence),
         ]
@@ -199,8 +195,7 @@ class Azure:
         response = self._arm.send_request(
             HttpRequest("GET", f"{self.cloud.arm}{quoted(path)}", params={"api-version": api_version})
         )
-        response.raise_for_status()
-        return response.json()
+        return body_of(response)
 
     def write(self, request: PlannedWrite, headers: Mapping[str, str]) -> Json:
         """Send one planned write and follow its operation to the end; what the service answers last.
@@ -237,8 +232,7 @@ class Azure:
             response = ask(url) if link else ask(url, **options, **{"api-version": api_version})
             if older and not link and response.status_code in (400, 404) and _is_unknown_version(response):
                 response = ask(url, **options, **{"api-version": older})
-            response.raise_for_status()
-            return response.json()
+            return body_of(response)
 
         def unpack(page: Json) -> tuple[str | None, Any]:
             items = page.get("value")

@@ -24,45 +24,75 @@ class NoCredential:
         return AccessToken("replay", 2**40)
 
 
-def _default(cloud: Cloud, tenant: dict[str, Any]) -> TokenCredential:
+class ToldCredential:
+    """A credential whose failures all have one name: `ClientAuthenticationError`, also where the sign-in was answered with
+    something of which azure-identity makes a programming error. Its answers end, and so do its pauses.
+    """
+
+    def __init__(self, build: Callable[[dict[str, Any]], TokenCredential]) -> None:
+        from aoai_lib.azure.patience import PatientTransport
+
+        self.inner = build({"transport": PatientTransport()})
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """See `TokenCredential`. Raises `ClientAuthenticationError`."""
+        from azure.core.exceptions import AzureError, ClientAuthenticationError
+
+        try:
+            return self.inner.get_token(*scopes, **options)
+        except ClientAuthenticationError:
+            raise
+        except AzureError as problem:
+            raise ClientAuthenticationError(f"The sign-in was not answered: {problem.message}") from problem
+        except (AttributeError, KeyError, TypeError, ValueError) as odd:
+            what = f"The sign-in was answered with something that can't be read ({type(odd).__name__})."
+            raise ClientAuthenticationError(what) from odd
+
+    def close(self) -> None:
+        """Give up the connections."""
+        if hasattr(self.inner, "close"):
+            self.inner.close()
+
+
+def _default(cloud: Cloud, tenant: dict[str, Any], more: dict[str, Any]) -> TokenCredential:
     from azure.identity import DefaultAzureCredential
 
-    return DefaultAzureCredential(authority=cloud.authority)
+    return DefaultAzureCredential(authority=cloud.authority, **more)
 
 
-def _cli(cloud: Cloud, tenant: dict[str, Any]) -> TokenCredential:
+def _cli(cloud: Cloud, tenant: dict[str, Any], more: dict[str, Any]) -> TokenCredential:
     from azure.identity import AzureCliCredential
 
     return AzureCliCredential(**tenant)
 
 
-def _managed_identity(cloud: Cloud, tenant: dict[str, Any]) -> TokenCredential:
+def _managed_identity(cloud: Cloud, tenant: dict[str, Any], more: dict[str, Any]) -> TokenCredential:
     import os
 
     from azure.identity import ManagedIdentityCredential
 
-    return ManagedIdentityCredential(client_id=os.environ.get("AZURE_CLIENT_ID"))
+    return ManagedIdentityCredential(client_id=os.environ.get("AZURE_CLIENT_ID"), **more)
 
 
-def _workload_identity(cloud: Cloud, tenant: dict[str, Any]) -> TokenCredential:
+def _workload_identity(cloud: Cloud, tenant: dict[str, Any], more: dict[str, Any]) -> TokenCredential:
     from azure.identity import WorkloadIdentityCredential
 
-    return WorkloadIdentityCredential(authority=cloud.authority, **tenant)
+    return WorkloadIdentityCredential(authority=cloud.authority, **tenant, **more)
 
 
-def _environment(cloud: Cloud, tenant: dict[str, Any]) -> TokenCredential:
+def _environment(cloud: Cloud, tenant: dict[str, Any], more: dict[str, Any]) -> TokenCredential:
     from azure.identity import EnvironmentCredential
 
-    return EnvironmentCredential(authority=cloud.authority)
+    return EnvironmentCredential(authority=cloud.authority, **more)
 
 
-def _device_code(cloud: Cloud, tenant: dict[str, Any]) -> TokenCredential:
+def _device_code(cloud: Cloud, tenant: dict[str, Any], more: dict[str, Any]) -> TokenCredential:
     from azure.identity import DeviceCodeCredential
 
-    return DeviceCodeCredential(authority=cloud.authority, **tenant)
+    return DeviceCodeCredential(authority=cloud.authority, **tenant, **more)
 
 
-_CHOICES: Mapping[str, Callable[[Cloud, dict[str, Any]], TokenCredential]] = {
+_CHOICES: Mapping[str, Callable[[Cloud, dict[str, Any], dict[str, Any]], TokenCredential]] = {
     "default": _default,
     "cli": _cli,
     "managed_identity": _managed_identity,
@@ -79,14 +109,15 @@ def choose(name: str, cloud: Cloud, tenant_id: str = "") -> TokenCredential:
     """
     if name not in _CHOICES:
         raise InputError(f"There is no credential “{name}”: write {', '.join(_CHOICES)}.")
-    return _CHOICES[name](cloud, {"tenant_id": tenant_id} if tenant_id else {})
+    tenant = {"tenant_id": tenant_id} if tenant_id else {}
+    return ToldCredential(lambda more: _CHOICES[name](cloud, tenant, more))
 
 
 def identity_of(client_id: str) -> TokenCredential:
     """The user-assigned managed identity of that client id, as this machine holds it."""
     from azure.identity import ManagedIdentityCredential
 
-    return ManagedIdentityCredential(client_id=client_id)
+    return ToldCredential(lambda more: ManagedIdentityCredential(client_id=client_id, **more))
 
 
 _CLAIMS: Final = {

@@ -10,6 +10,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.core.paging import ItemPaged
 from azure.core.rest import HttpRequest
 
+from aoai_lib.azure.answers import body_of
 from aoai_lib.model import Json
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ class Graph:
                 response = self._client.send_request(HttpRequest("GET", link) if link else first())
             except ClientAuthenticationError as problem:
                 raise TokenRefusedError(f"No token for Microsoft Graph: {problem.message}") from problem
-            response.raise_for_status()
-            return response.json()
+            return body_of(response)
 
         def unpack(page: Json) -> tuple[str | None, Any]:
             items = page.get("value")

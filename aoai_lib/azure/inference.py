@@ -120,7 +120,7 @@ class DataPlane:
                 ask(self.client(domain))
             except ClientAuthenticationError as problem:
                 self._keep_unsigned(domain, problem)
-            except (openai.OpenAIError, json.JSONDecodeError) as problem:
+            except (openai.OpenAIError, ValueError, TypeError, AttributeError, KeyError) as problem:
                 if isinstance(problem.__cause__, PlaybookError):  # refused at the wire
                     raise problem.__cause__ from problem
                 if not lines:

@@ -14,6 +14,7 @@ from azure.core import PipelineClient
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.core.rest import HttpRequest
 
+from aoai_lib.azure.answers import body_of
 from aoai_lib.model import Json
 
 if TYPE_CHECKING:
@@ -54,5 +55,4 @@ class Logs:
             response = self._client.send_request(request, read_timeout=_PATIENCE)
         except ClientAuthenticationError as problem:
             raise AzureError(f"No token for Log Analytics: {problem.message}") from problem
-        response.raise_for_status()
-        return response.json()
+        return body_of(response)

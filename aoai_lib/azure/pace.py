@@ -14,7 +14,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from azure.core.pipeline.policies import HTTPPolicy, RetryPolicy
+from azure.core.pipeline.policies import HTTPPolicy
+
+from aoai_lib.azure.patience import LONGEST_WAIT, PatiencePolicy
 
 if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -95,7 +97,7 @@ class PacingPolicy(HTTPPolicy[Any, Any]):
     def __init__(self, pace: Pace) -> None:
         super().__init__()
         self._pace = pace
-        self._retry = RetryPolicy()
+        self._patience = PatiencePolicy()
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Wait, pass the request on, and listen to what the answer says about the next."""
@@ -103,6 +105,6 @@ class PacingPolicy(HTTPPolicy[Any, Any]):
         self._pace.wait(place)
         response = self.next.send(request)
         http = response.http_response
-        wait = self._retry.get_retry_after(response) if http.status_code in _BUSY else None
-        self._pace.hear(place, reads_left(http.headers), wait)
+        wait = self._patience.get_retry_after(response) if http.status_code in _BUSY else None
+        self._pace.hear(place, reads_left(http.headers), min(wait, LONGEST_WAIT) if wait else None)
         return response

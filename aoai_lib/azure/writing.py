@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, DecodeError, HttpResponseError
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.polling import LROPoller
 from azure.core.rest import HttpRequest
@@ -134,6 +134,8 @@ def send(client: ARMPipelineClient[Any, Any], endpoint: str, write: PlannedWrite
     answer = client.send_request(request, _return_pipeline_response=True)
     if answer.http_response.status_code not in (200, 201, 202, 204):
         raise HttpResponseError(response=answer.http_response, error_format=ARMErrorFormat)
+    if not isinstance(_body(answer), dict | None):
+        raise DecodeError("the answer is no object", response=answer.http_response)
     poller: LROPoller[Json] = LROPoller(client, answer, _body, ARMPolling(timeout=_POLL_SECONDS))
     poller.wait(OPERATION_SECONDS)
     if not poller.done():
@@ -142,5 +144,9 @@ def send(client: ARMPipelineClient[Any, Any], endpoint: str, write: PlannedWrite
 
 
 def _body(answer: Any) -> Json:
+    """The JSON of an answer, None for an empty one. Raises `DecodeError` for anything else."""
     text = answer.http_response.text()
-    return json.loads(text) if text.strip() else None
+    try:
+        return json.loads(text) if text.strip() else None
+    except ValueError as odd:
+        raise DecodeError("the answer is no JSON", response=answer.http_response) from odd

@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,12 +37,24 @@ class Scopes:
     find: Callable[[Readings], Iterable[str]]
 
 
+class Form(Enum):
+    """What the service documents that an answer is made of. One of another form tells nothing."""
+
+    RESOURCE = "an id and properties"
+    NAMED = "an id"
+    MODEL = "a model"
+    EVENT = "an operation"
+    SERIES = "series of a metric"
+    ROWS = "tables of rows"
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One thing that is read. `name` is the source that controls ask `facts` for.
 
     `read(azure, scope)` is one SDK call; what it returns is drained, and the raw answers behind it are kept. `items` names a
-    second source under which each item of the list is kept too, by its own id. `followed` says that the ids of the items lead on.
+    second source under which each item of the list is kept too, by its own id. `form` is that of the resource, or of each item
+    of a list; `is_list` is True where a list comes whole, without pages.
     """
 
     name: str
@@ -49,7 +62,8 @@ class Source:
     permission: str
     read: Callable[[Azure, str], Any]
     items: str = ""
-    followed: bool = False
+    form: Form = Form.RESOURCE
+    is_list: bool = False
 
 
 def _values(readings: Readings, source: str) -> Iterable[Reading]:

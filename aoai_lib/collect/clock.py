@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from statistics import median_low
 from typing import Final
 
 from aoai_lib.evidence.store import Evidence
 
+_LONGEST_RUN: Final = timedelta(hours=6)
+"""Times of one run lie this close together; one that lies farther off is a wrong clock's."""
+
 
 def service_clock(evidence: Evidence) -> str:
-    """When the reading began by the service's own clock (ISO 8601, UTC): the `Date` of its first answer, else ours."""
+    """When the reading began by the service's own clock (ISO 8601, UTC): the `Date` of its first answer, else ours.
+
+    One answer may be dated wrongly, by a cache or a clock that jumped, and so may this machine be: the first date counts that lies
+    near the middle one of all, ours among them.
+    """
+    told = list(_dates(evidence))
+    ours = datetime.now(UTC)
+    if not told:
+        return _utc(ours)
+    middle = median_low([*told, ours])
+    nearest = min(told, key=lambda each: abs(each - middle))
+    return _utc(next(each for each in told if abs(each - nearest) <= _LONGEST_RUN))
+
+
+def _dates(evidence: Evidence) -> Iterator[datetime]:
     for exchange in evidence.exchanges:
         if "date" in exchange.headers:
             try:
@@ -19,8 +38,7 @@ def service_clock(evidence: Evidence) -> str:
             except (ValueError, OverflowError):
                 continue
             if moment.year in _YEARS:
-                return _utc(moment)
-    return _utc(datetime.now(UTC))
+                yield moment
 
 
 _YEARS: Final = range(2015, 2200)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from aoai_lib.azure.clients import Azure
-from aoai_lib.collect import Readings, Scopes, Source, items, monitoring
+from aoai_lib.collect import Form, Readings, Scopes, Source, items, monitoring
 from aoai_lib.collect.monitoring import workspaces_of
 from aoai_lib.collect.usage import QUERIES
 from aoai_lib.detections import catalogue, find, shadowed
@@ -74,7 +74,13 @@ def _over_events(name: str, _: int) -> str:
 
 SOURCES = (
     *(source for source in monitoring.SOURCES if source.name in NEEDED),
-    Source("arrivals", Scopes(NEEDED, customer_ids), QUERIES, lambda azure, name: azure.logs().query(name, ARRIVALS)),
-    Source("detection", Scopes(NEEDED, _each), QUERIES, _asked(_over_own_rows)),
-    Source("detection_trial", Scopes(NEEDED, _each), QUERIES, _asked(_over_events)),
+    Source(
+        "arrivals",
+        Scopes(NEEDED, customer_ids),
+        QUERIES,
+        lambda azure, name: azure.logs().query(name, ARRIVALS),
+        form=Form.ROWS,
+    ),
+    Source("detection", Scopes(NEEDED, _each), QUERIES, _asked(_over_own_rows), form=Form.ROWS),
+    Source("detection_trial", Scopes(NEEDED, _each), QUERIES, _asked(_over_events), form=Form.ROWS),
 )

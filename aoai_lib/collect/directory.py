@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from aoai_lib.collect import Readings, Scopes, Source, items
+from aoai_lib.collect import Form, Readings, Scopes, Source, items
 from aoai_lib.effective_access.capabilities import CAPABILITIES
 from aoai_lib.effective_access.directory import READ_GROUPS, READ_NAMES
 from aoai_lib.effective_access.records import EVERYONE, Assignment, chain, is_above
@@ -90,11 +90,13 @@ SOURCES_OF_NAMES: Final = (
         Scopes(_GIVEN, _principals),
         READ_NAMES,
         lambda azure, ids: azure.graph().objects(ids.split(",")),
+        form=Form.NAMED,
     ),
     Source(
         "group_members",
         Scopes(("directory_objects", *_ROLES, *_GIVEN), _groups),
         READ_GROUPS,
         lambda azure, group: azure.graph().members(group),
+        form=Form.NAMED,
     ),
 )

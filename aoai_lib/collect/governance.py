@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aoai_lib.collect import EACH_REGION, EACH_SUBSCRIPTION, Source, name_of, subscription_of
+from aoai_lib.collect import EACH_REGION, EACH_SUBSCRIPTION, Form, Source, name_of, subscription_of
 
 BUDGETS_VERSION: Final = "2023-05-01"
 
@@ -14,6 +14,7 @@ SOURCES = (
         EACH_REGION,
         "Microsoft.CognitiveServices/locations/models/read",
         lambda azure, location: azure.cognitive(subscription_of(location)).models.list(name_of(location)),
+        form=Form.MODEL,
     ),
     Source(
         "locks",

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from aoai_lib.azure.clients import Azure
-from aoai_lib.collect import EACH_REGION, Source, name_of, subscription_of
+from aoai_lib.collect import EACH_REGION, Form, Source, name_of, subscription_of
 from aoai_lib.collect.clock import service_clock
 from aoai_lib.metrics import (
     BY_CATEGORY,
@@ -55,6 +55,6 @@ def _split(dimension: str, *metrics: str) -> Callable[[Azure, str], Any]:
 
 
 SOURCES = (
-    Source(BY_DEPLOYMENT, EACH_REGION, READ, _split(DEPLOYMENT, TOKENS, REQUESTS)),
-    Source(BY_CATEGORY, EACH_REGION, READ, _split(CATEGORY, REJECTED)),
+    Source(BY_DEPLOYMENT, EACH_REGION, READ, _split(DEPLOYMENT, TOKENS, REQUESTS), form=Form.SERIES, is_list=True),
+    Source(BY_CATEGORY, EACH_REGION, READ, _split(CATEGORY, REJECTED), form=Form.SERIES, is_list=True),
 )

@@ -192,6 +192,7 @@ SOURCES = (
         lambda azure, account: azure.cognitive(subscription_of(account)).private_link_resources.list(
             group_of(account), name_of(account)
         ),
+        is_list=True,
     ),
     Source(
         "private_endpoint",

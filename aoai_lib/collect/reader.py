@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 from azure.core.exceptions import AzureError, ClientAuthenticationError, DeserializationError
 from azure.core.paging import ItemPaged
 
+from aoai_lib.azure.answers import paging
 from aoai_lib.azure.clients import Azure
 from aoai_lib.azure.recording import watching
 from aoai_lib.azure.replay import PARTIAL_HEADER, NotRecordedError
 from aoai_lib.collect import OddAnswerError, Source
+from aoai_lib.collect.forms import check
 from aoai_lib.evidence.redaction import redact_text
 from aoai_lib.evidence.store import Exchange
 from aoai_lib.model import Json, Reading, SignInError, State
@@ -26,12 +28,17 @@ _STATES: Final = {401: State.DENIED, 403: State.DENIED, 404: State.NOT_FOUND}
 
 
 def read(azure: Azure, source: Source, scope: str) -> Reading:
-    """Read a source for a scope. Never raises for what Azure answers; raises `SignInError` where no token can be had."""
+    """Read a source for a scope. Never raises for what Azure answers; raises `SignInError` where no token was ever to be had: one
+    that is refused later is a reading that failed."""
     with watching() as exchanges:
         try:
             value = _drain(lambda: source.read(azure, scope), exchanges)
-            _check_ids(source, value)
+            check(source, value)
         except (AzureError, DeserializationError, OddAnswerError) as problem:
+            if isinstance(problem, ClientAuthenticationError) and not azure.evidence.exchanges:
+                raise SignInError(
+                    f"Azure gave no token: {_first_line(problem)} Sign in first (az login), or name another `credential`."
+                ) from problem
             return _failed(source, scope, exchanges, problem)
     partial = any(PARTIAL_HEADER in exchange.headers for exchange in exchanges) or _is_cut(value)
     state = State.PARTIAL if partial else State.COLLECTED
@@ -59,6 +66,12 @@ def _drain(call: Callable[[], Any], exchanges: list[Exchange]) -> Json:
         if isinstance(exchanges[-1].body, str):
             raise OddAnswerError("the answer is no JSON that any program could read")
         return exchanges[-1].body
+    with paging():
+        return _joined(result, exchanges)
+
+
+def _joined(result: ItemPaged[Any], exchanges: list[Exchange]) -> list[Json]:
+    """The items of all pages. Raises `OddAnswerError` where they never end."""
     seen: set[str] = set()
     joined: list[Json] = []
     pages = result.by_page()
@@ -71,6 +84,8 @@ def _drain(call: Callable[[], Any], exchanges: list[Exchange]) -> Json:
             raise OddAnswerError("the pages of the list lead in a circle")
         seen.add(answer.url)
         joined.extend(body["value"])
+    if seen and (exchanges[-1].body.get("nextLink") or exchanges[-1].body.get("@odata.nextLink")):
+        raise OddAnswerError("the list goes on where none is documented to")
     return joined
 
 
@@ -94,18 +109,8 @@ def _stumbling(exchanges: list[Exchange]) -> Iterator[None]:
         raise OddAnswerError(f"the SDK can't read the answer ({type(problem).__name__})") from problem
 
 
-def _check_ids(source: Source, value: Json) -> None:
-    """Items that are kept or followed by their id must have one."""
-    if (source.items or source.followed) and not all(isinstance(item.get("id"), str) for item in value):
-        raise OddAnswerError("the list holds a resource without an id")
-
-
 def _failed(source: Source, scope: str, exchanges: list[Exchange], problem: Exception) -> Reading:
     """The state and the sentence for a failed call."""
-    if isinstance(problem, ClientAuthenticationError) and not exchanges:
-        raise SignInError(
-            f"Azure gave no token: {_first_line(problem)} Sign in first (az login), or name another `credential`."
-        ) from problem
     last = exchanges[-1] if exchanges else None
     state, what = _explain(problem, last)
     call = _call(exchanges) or f"The read of {source.name.replace('_', ' ')}"

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from aoai_lib.azure.clients import Azure
 from aoai_lib.collect import (
+    Form,
     OddAnswerError,
     Readings,
     Scopes,
@@ -119,5 +120,5 @@ def _try(azure: Azure, scope: str) -> Any:
 
 SOURCES = (
     *(source for source in monitoring.SOURCES if source.name in (*NEEDED, "scheduled_query_rules")),
-    Source("rule_trial", Scopes(("accounts", "scheduled_query_rules", *NEEDED), _each), QUERIES, _try),
+    Source("rule_trial", Scopes(("accounts", "scheduled_query_rules", *NEEDED), _each), QUERIES, _try, form=Form.ROWS),
 )

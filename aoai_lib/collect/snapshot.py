@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from typing import Final
 
 from aoai_lib.azure.clients import CONCURRENCY, Azure
-from aoai_lib.collect import EACH_SUBSCRIPTION, Readings, Source, group_of, name_of, sources, subscription_of
+from aoai_lib.collect import EACH_SUBSCRIPTION, Form, Readings, Source, group_of, name_of, sources, subscription_of
 from aoai_lib.collect.agenda import Agenda, Work
 from aoai_lib.collect.clock import service_clock
 from aoai_lib.collect.reader import read
@@ -134,7 +134,7 @@ class Collector:
             EACH_SUBSCRIPTION,
             SUBSCRIPTIONS,
             lambda azure, _: azure.subscriptions().subscriptions.list(),
-            followed=True,
+            form=Form.NAMED,
         )
         reading = read(self.azure, listing, "")
         self._keep(reading)

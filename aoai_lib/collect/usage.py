@@ -12,7 +12,7 @@ from typing import Final
 
 from aoai_lib.azure.clients import Azure
 from aoai_lib.callers import CALLS, MOST_ROWS
-from aoai_lib.collect import EACH_SUBSCRIPTION, Readings, Scopes, Source, items, monitoring
+from aoai_lib.collect import EACH_SUBSCRIPTION, Form, Readings, Scopes, Source, items, monitoring
 from aoai_lib.collect.clock import service_clock
 from aoai_lib.collect.monitoring import workspaces_of
 
@@ -55,6 +55,7 @@ SOURCES = (
         Scopes(("diagnostic_settings", "workspace"), _customer_ids),
         QUERIES,
         lambda azure, workspace: azure.logs().query(workspace, QUESTION),
+        form=Form.ROWS,
     ),
     Source(
         "activity_events",
@@ -63,5 +64,6 @@ SOURCES = (
         lambda azure, subscription: azure.monitor(subscription).activity_logs.list(
             f"eventTimestamp ge '{_since(azure)}' and resourceProvider eq 'Microsoft.CognitiveServices'", _SHOWN
         ),
+        form=Form.EVENT,
     ),
 )

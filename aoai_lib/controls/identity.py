@@ -22,7 +22,7 @@ from aoai_lib.effective_access.records import Assignment
 from aoai_lib.effective_access.register import ACTIVE
 from aoai_lib.facts import Facts, NotCollectedError
 from aoai_lib.frameworks import ai_rmf, atlas, cis, mcsb, nist80053, owasp
-from aoai_lib.model import ABSENT, Kind, Reading, Severity
+from aoai_lib.model import ABSENT, Kind, Reading, Severity, State
 
 _OPENAI_USER_ACTIONS: Final = f"role_definitions[name={OPENAI_USER}].properties.permissions[0].actions"
 _READER: Final = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
@@ -138,7 +138,7 @@ def no_deleted_principal(facts: Facts) -> Verdict:
 
     Judged by the directory where the reader may ask it: a principal that it does not know is gone, unless it belongs to
     another tenant. Otherwise by what Resource Manager shows: the type `Unknown`, or none. It may keep the old type for a
-    time, so a pass without the directory says that none is marked, and that the directory could not be asked.
+    time, so nothing passes where the directory was asked and did not answer; where nobody asked it, a pass says so.
     """
     counted(facts)
     account = facts.subject.account
@@ -156,6 +156,11 @@ def no_deleted_principal(facts: Facts) -> Verdict:
     for each in unasked:
         if each.odd and not each.principal_type:
             raise each.odd
+    for reading in facts.snapshot.of("directory_objects"):
+        if reading.state is not State.COLLECTED and {each.principal for each in unasked} & set(
+            reading.scope.split(",")
+        ):
+            raise NotCollectedError(reading)
     if unasked:
         return passes(
             "Resource Manager marks no principal with a role on the account as deleted; the directory could not be asked."

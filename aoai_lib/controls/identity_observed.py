@@ -56,7 +56,7 @@ def keys_refused(facts: Facts) -> Verdict:
             return passes(f"A made-up key was refused because keys are disabled: {said}.")
         if status == 401 and _WRONG.search(message):
             return fails(f"Keys work on the account: a made-up key was refused for being the wrong one, {said}.")
-        if status == 200:
+        if status == 200 and view.flag("models", True):
             return fails(f"A made-up key was let in: {said}.")
         return not_assessed(f"Whether keys are refused could not be seen: {_open(view, said)}.")
     return not_assessed(_untried(facts, "A made-up key was not tried"))
@@ -91,6 +91,8 @@ def identity_calls(facts: Facts) -> Verdict:
         status, said = view.number("status"), _said(view)
         caller, kind = view.text("caller"), _kind(view)
         place = f"{view.text('vantage')!s}".replace("_", " ")
+        if status == 200 and not view.flag("answered", True):
+            return not_assessed(f"What came with status 200 is no answer of a model: from “{place}”.")
         if status == 200 and kind:
             how = f"the deployment “{view.text('deployment')}” through the {view.text('surface')}"
             return passes(
@@ -121,16 +123,18 @@ def attempted(facts: Facts, defined: str) -> Verdict:
                 f"{defined}, but the deployment “{view.text('name')}” was there after the attempt: {said}."
             )
         if status == 403 and view.text("code").lower() == "authorizationfailed":
-            after = ", and nothing was there afterwards" if left == 404 else ""
-            return passes(f"{defined}; and “{caller}”, which holds only it, was refused when it tried: {said}{after}.")
-        if status is not None and 200 <= status < 300:
+            refused = f"{defined}; and “{caller}”, which holds only it, was refused when it tried: {said}"
+            if left == 404:
+                return passes(f"{refused}, and nothing was there afterwards.")
+            return not_assessed(f"{refused}, but whether nothing was there afterwards could not be read.")
+        if status is not None and 200 <= status < 300 and (view.flag("made", True) or left is None or left < 300):
             name = view.text("name")
             return fails(
                 f"“{caller}” holds only OpenAI User, and was let deploy: {said}. Look for the deployment “{name}”."
             )
         if status in (400, 409, 422):
             return not_assessed(f"{defined}, but “{caller}” was not refused for lack of a right when it tried: {said}.")
-        return passes(f"{defined}. An attempt showed nothing: {_open(view, said)}.")
+        return not_assessed(f"{defined}, but an attempt showed nothing: {_open(view, said)}.")
     return passes(f"{defined}.")
 
 

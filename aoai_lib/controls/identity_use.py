@@ -158,6 +158,7 @@ def refusals_are_seen(facts: Facts) -> Verdict:
         )
     if unlisted is not None:
         raise unlisted
+    _require_all([each for each in usages if not each.receiving])  # it may be blind
     calls = sum(each.refused for each in usages)
     if not calls:
         _require_all(usages)

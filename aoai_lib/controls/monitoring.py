@@ -9,7 +9,7 @@ from aoai_lib.controls import Verdict, breaking, control, fails, passes
 from aoai_lib.controls.monitoring_logs import METRICS, account_logs, activity_logs, workspace_name
 from aoai_lib.facts import Facts, View
 from aoai_lib.frameworks import ai_rmf, atlas, cis, mcsb, mcsb_ai, nist80053, owasp
-from aoai_lib.model import ABSENT, Kind, Severity, State
+from aoai_lib.model import ABSENT, Kind, Severity
 
 REQUIRED: Final = ("Audit", "RequestResponse", "Trace", "AzureOpenAIRequestUsage")
 _LOGGED: Final = (
@@ -178,7 +178,7 @@ def days_kept(facts: Facts, source: str, workspace: str) -> float:
     """Days for which a table is kept. A table that has no rows yet, or no setting of its own, has the workspace's."""
     name = workspace_name(workspace)
     reading = facts.snapshot.reading(source, workspace)
-    if reading.state is State.NOT_FOUND:
+    if reading.is_gone:
         facts.record(f"{source}[{name}]", None, reading)
     else:
         table = facts.of(source, workspace, f"{source}[{name}]")

@@ -68,9 +68,13 @@ def _called(facts: Facts, customers: dict[str, str]) -> Verdict | None:
     missing = ""
     for row in facts.of_account("log_row").each():
         workspace, at = row.text("workspace").lower(), row.text("at")
-        if workspace not in customers or row.number("status") != 200:
+        if workspace not in customers:
             continue
         name = workspace_name(customers[workspace])
+        if (status := row.number("status")) != 200:
+            came = "nothing came" if status is None else f"{status:g} came"
+            missing = missing or f"A call was made at {at}, and “{name}” was asked for its row: {came}"
+            continue
         if (row.number("rows") or 0) > 0:
             took = _seconds(at, row.text("received"))
             if took > LATE:
@@ -81,7 +85,8 @@ def _called(facts: Facts, customers: dict[str, str]) -> Verdict | None:
         missing = f"A call at {at} had left no row in “{name}” {_told(max(waited, 0))} later"
         if late:
             return fails(f"{missing}.")
-    return not_assessed(f"{missing}, which may still come: rows usually take 3 to 10 minutes.") if missing else None
+        missing += ", which may still come: rows usually take 3 to 10 minutes"
+    return not_assessed(f"{missing}.") if missing else None
 
 
 def _passive(facts: Facts, customers: dict[str, str]) -> Verdict:

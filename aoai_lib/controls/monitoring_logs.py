@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from aoai_lib.facts import Facts, NotCollectedError, View
-from aoai_lib.model import State
 
 METRICS: Final = "AllMetrics"
 EVERYTHING: Final = frozenset(
@@ -38,20 +37,28 @@ class Destinations(dict[str, set[str]]):
 def destinations(facts: Facts, settings: View) -> Destinations:
     """What the diagnostic settings send where.
 
-    A disabled category, a setting without a workspace and a workspace that no longer exists count for nothing. The
-    `retentionPolicy` of a setting is not looked at: it never applied to workspaces and has been dead since 2025-09-30.
+    A disabled category, a setting without a workspace and a workspace that no longer exists count for nothing; one that can't be
+    read may be either, and so may what is sent there. The `retentionPolicy` of a setting is not looked at: it never applied to
+    workspaces and has been dead since 2025-09-30.
     """
     found = Destinations()
     try:
         for setting in settings.each():
             workspace = setting.text("properties.workspaceId").strip("/").lower()
-            if workspace:
-                sent = set(_sent(setting))
-                if sent and exists(facts, f"/{workspace}"):
-                    found.setdefault(f"/{workspace}", set()).update(sent)
+            sent = set(_sent(setting)) if workspace else set()
+            if sent:
+                _add(facts, found, f"/{workspace}", sent)
     except NotCollectedError as more:  # the list was cut off: its end is no reason to forget its beginning
         found.unread = more
     return found
+
+
+def _add(facts: Facts, found: Destinations, workspace: str, sent: set[str]) -> None:
+    try:
+        if exists(facts, workspace):
+            found.setdefault(workspace, set()).update(sent)
+    except NotCollectedError as hidden:  # another workspace may do
+        found.unread = hidden
 
 
 def _sent(setting: View) -> Iterator[str]:
@@ -69,13 +76,12 @@ def _sent(setting: View) -> Iterator[str]:
 
 
 def exists(facts: Facts, workspace: str) -> bool:
-    """False only where the service said that there is no such workspace: one that can't be read may well be there."""
+    """False only where the service said that there is no such workspace. Raises `NotCollectedError` for one that can't be read."""
     reading = facts.snapshot.reading("workspace", workspace)
-    if reading.state is State.NOT_FOUND:
+    if reading.is_gone:
         facts.record(f"workspace[{workspace_name(workspace)}]", None, reading)
         return False
-    if reading.state is State.COLLECTED:
-        facts.of("workspace", workspace, f"workspace[{workspace_name(workspace)}]").text("name")
+    facts.of("workspace", workspace, f"workspace[{workspace_name(workspace)}]").text("name")
     return True
 
 

@@ -23,6 +23,8 @@ CALLERS: Final = "callers"
 CHANGED: Final = "changes"
 """What a log rule's query is tried for: use of a key, callers never seen before, changes of the account."""
 
+_NOT_TAKEN: Final = "BadArgumentError"
+"""What a workspace answers to a query that names a column or table which is not there (400)."""
 _DURATION: Final = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
 Lacks = Callable[[Facts, View], "str | None"]
@@ -86,8 +88,13 @@ def tried(facts: Facts, rule: View, topic: str) -> Reading:
 
 
 def silent(facts: Facts, rule: View, topic: str) -> str:
-    """What is wrong with a log rule whose query gives no row for the synthetic events of a topic; "" where it does, or was not tried."""
+    """What is wrong with a log rule whose query gives no row for the synthetic events of a topic; "" where it does, or was not tried.
+    Raises `NotCollectedError` where it was tried and no answer came: it may be such a rule. A workspace that does not take the
+    query with synthetic events in it (400) says nothing of it.
+    """
     reading = tried(facts, rule, topic)
+    if reading.state not in (State.COLLECTED, State.NOT_COLLECTED) and reading.code != _NOT_TAKEN:
+        raise NotCollectedError(reading)
     if reading.state is State.COLLECTED and not rows_in(reading.value):
         return "does not fire: its query gives no row for synthetic events that it has to report"
     return ""
@@ -178,7 +185,7 @@ def _silent(facts: Facts, group: str) -> str:
     name = group.rstrip("/").rpartition("/")[2]
     label = f"action_group[{name}]"
     reading = facts.snapshot.reading("action_group", group)
-    if reading.state is State.NOT_FOUND:
+    if reading.is_gone:
         facts.record(label, None, reading)
         return f"tells nobody: its action group “{name}” does not exist"
     view = facts.of("action_group", group, label)

@@ -308,4 +308,6 @@ def _said(body: Json, term: str) -> bool:
 def _verdict(line: Exchange, case: Case | None = None) -> Proof:
     if case is None:
         return judge(line.status, line.body, line.error)
+    if line.status == 200 and case.modality != "stream" and isinstance(line.body, list):
+        return Proof(Verdict.INCONCLUSIVE, "the answer is not of a documented form")
     return judge(line.status, line.body, line.error, category=case.category, stage=case.stage)

@@ -3,10 +3,12 @@
 Every answer is a line of evidence, and the readings are made from the lines alone, so that a replay makes the same. They are
 lists with one item for each account that was asked:
 
-* `key_attempt`: `{vantage, at, status, code, message, error}`; a made-up key against `GET /openai/models`.
+* `key_attempt`: `{vantage, at, status, code, message, error, models}`; a made-up key against `GET /openai/models`, and whether models
+  came.
 * `model_call`: the same, `deployment`, `surface`, `caller` (object id), `type` (`app`, `user` or ""), `managed`, `meant` (whether
-  the parameters name the caller as one that should call), `tokens`; one chat completion or embedding.
-* `deployment_attempt`: the same as the first, `identity` (object id), `name`, `left` (status of the GET after it).
+  the parameters name the caller as one that should call), `tokens`, `answered` (whether the body is a model's answer); one chat completion or embedding.
+* `deployment_attempt`: the same as the first, `identity` (object id), `name`, `left` (status of the GET after it), `made` (whether the
+  answer to the PUT is a resource).
 """
 
 from __future__ import annotations
@@ -218,6 +220,11 @@ def readings(lines: Iterable[Exchange], parameters: Parameters) -> dict[tuple[st
     return found
 
 
+def _holds(body: Json, *names: str) -> bool:
+    """Whether a body has a list under one of some names: an answer of the data plane, and not of a proxy on the way."""
+    return isinstance(body, dict) and any(isinstance(body.get(name), list) for name in names)
+
+
 def _value(source: str, lines: list[Exchange], parameters: Parameters) -> Json:
     """What the last line says; of an attempt to deploy, what the last PUT says."""
     puts = [line for line in lines if line.method == "PUT"]
@@ -231,6 +238,8 @@ def _value(source: str, lines: list[Exchange], parameters: Parameters) -> Json:
         "message": message,
         "error": line.error,
     }
+    if source == KEY:
+        value["models"] = _holds(line.body, "data")
     if source == CALL:
         meant = [each.lower() for each in parameters.hardening.workload_identities]
         caller = line.headers.get(CALLER, "")
@@ -242,6 +251,7 @@ def _value(source: str, lines: list[Exchange], parameters: Parameters) -> Json:
             "managed": line.headers.get(_MANAGED) == "true",
             "meant": caller.lower() in meant,
             "tokens": speech.tokens(line.body),
+            "answered": _holds(line.body, "choices", "data"),
         }
     if source == DEPLOY:
         seen = [each.status for each in lines if each.method == "GET"]
@@ -249,5 +259,6 @@ def _value(source: str, lines: list[Exchange], parameters: Parameters) -> Json:
             "identity": line.headers.get(CALLER, ""),
             "name": line.headers.get(_ATTEMPTED, ""),
             "left": seen[-1] if seen else None,
+            "made": isinstance(line.body, dict) and isinstance(line.body.get("id"), str),
         }
     return value

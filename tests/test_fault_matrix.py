@@ -1,0 +1,54 @@
+"""A sample of the fault matrix (tests/fault_matrix); `make faults` tries the whole."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from aoai_lib.model import Status
+from tests.fault_matrix.answers import FAMILIES
+from tests.fault_matrix.matrix import Trials, Truth, is_probe, play, tried, truth_of
+
+CELLS = 40
+WHOLE = 4
+
+
+@pytest.fixture(scope="module", params=["hardened", "mixed"])
+def truth(request: pytest.FixtureRequest) -> Iterator[Truth]:
+    """A tenant that passes everything, and one half of which can't be read."""
+    yield truth_of(request.param)
+
+
+def test_the_matrix_holds_every_request_and_every_fault(truth: Truth) -> None:
+    cells = truth.cells()
+    assert {asked for asked, _ in cells} == set(truth.tape)
+    assert {fault for _, fault in cells} == {fault for family in FAMILIES.values() for fault in family}
+    assert {asked.path.split("/")[1] for asked, _ in cells} == {"subscriptions", "v1", "v1.0", "msi", "openai"} | (
+        {"providers"} if truth.parameters.tenant == "mixed" else set()
+    )
+    assert len(cells) > 7000
+
+
+def test_no_sampled_fault_loses_anything_or_passes_anything(truth: Truth) -> None:
+    trials = Trials(truth)
+    sample = random.Random(20261128).sample(truth.cells(), CELLS)
+    wrong = {f"{asked}: {fault}": cell.wrong for asked, fault in sample if (cell := trials.tried(asked, fault)).wrong}
+    assert wrong == {}
+
+
+def test_the_short_cuts_change_nothing(truth: Truth) -> None:
+    trials = Trials(truth)
+    for asked, fault in random.Random(4).sample(truth.cells(), WHOLE):
+        short, whole = trials.tried(asked, fault), tried(truth, asked, fault, whole=True)
+        assert (short.opened, short.stopped, short.wrong) == (whole.opened, whole.stopped, whole.wrong), (asked, fault)
+
+
+def test_a_spoilt_answer_is_missed_by_the_verdicts_that_need_it(truth: Truth) -> None:
+    """The matrix itself would see a control that passes without its answer."""
+    asked = next(each for each in truth.tape if each.path.endswith("/accounts") and not is_probe(each))
+    needing = truth.needing(asked)
+    after = play(truth, asked, "403").verdicts
+    assert len(needing) > 20
+    assert {after[key].status for key in needing if key in after} <= {Status.NOT_ASSESSED}
