@@ -82,16 +82,19 @@ def test_a_mutant_keeps_its_id_when_its_code_moves(tmp_path: Path) -> None:
 TRIAL = """
 import sys, pytest
 from tests.mutants.making import mutants_of
-from tests.mutants.scope import modules
+from pathlib import Path
+from tests.mutants.reaching import Reach
+from tests.mutants.scope import ROOT, modules
 from tests.mutants.trying import Stand
+folder, *wanted = sys.argv[1:]
 chosen = modules(["controls.governance_models"])
-found = [each for module, path in chosen.items() for each in mutants_of(module, path, []) if each.id in sys.argv[1:]]
-stand = Stand(found, chosen, lambda outcome: print("became", outcome.id, outcome.result, outcome.by))
+found = [each for module, path in chosen.items() for each in mutants_of(module, path, []) if each.id in wanted]
+stand = Stand(found, Reach(chosen, ROOT, Path(folder)), lambda outcome: print("became", outcome.id, outcome.result, outcome.by))
 pytest.main(["-p", "no:cacheprovider", "-qq", "--no-summary", "tests/test_governance_edges.py"], plugins=[stand])
 """
 
 
-def test_a_mutant_is_killed_by_name_and_an_equivalent_one_lives() -> None:
+def test_a_mutant_is_killed_by_name_and_an_equivalent_one_lives(tmp_path: Path) -> None:
     wanted = {
         "return True": "killed",
         '"XXdevelopertierXX": _GLOBAL,': "constant",
@@ -100,7 +103,11 @@ def test_a_mutant_is_killed_by_name_and_an_equivalent_one_lives() -> None:
     ((module, path),) = modules(["controls.governance_models"]).items()
     made = {wanted[each.after]: each.id for each in mutants_of(module, path, []) if each.after in wanted}
     run = subprocess.run(
-        [sys.executable, "-c", TRIAL, *made.values()], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", TRIAL, str(tmp_path), *made.values()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     became = dict(line.split(" ", 2)[1:] for line in run.stdout.splitlines() if line.startswith("became "))
     assert became[made["killed"]].startswith(

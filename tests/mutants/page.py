@@ -11,7 +11,7 @@ import yaml
 
 from tests.mutants.making import Mutant
 from tests.mutants.operators import OPERATORS
-from tests.mutants.trying import Outcome
+from tests.mutants.trying import LIVES, Outcome
 
 EQUIVALENT: Final = Path(__file__).with_name("equivalent.yaml")
 """Mutants that no test can kill, in groups with the reason."""
@@ -78,7 +78,7 @@ def rows(mutants: Sequence[Mutant], known: Mapping[str, Outcome], excused: Mappi
 
 def _row(name: str, mutants: Sequence[Mutant], known: Mapping[str, Outcome], excused: Mapping[str, str]) -> Row:
     results = [known[each.id].result for each in mutants]
-    equivalent = sum(each.id in excused and known[each.id].result == "survived" for each in mutants)
+    equivalent = sum(each.id in excused and known[each.id].result in LIVES for each in mutants)
     return Row(
         name.removeprefix("aoai_lib."), len(mutants), results.count("killed"), results.count("timeout"), equivalent
     )
@@ -91,7 +91,7 @@ def wrong_excuses(mutants: Iterable[Mutant], known: Mapping[str, Outcome], excus
 
 def page(mutants: Sequence[Mutant], known: Mapping[str, Outcome], excused: Mapping[str, str]) -> str:
     """The page as Markdown."""
-    living = [each for each in mutants if known[each.id].result in ("survived", "unreached")]
+    living = [each for each in mutants if known[each.id].result in LIVES]
     operators = ", ".join([*OPERATORS, "return"])
     table = [f"| {' | '.join(each.cells)} |" for each in rows(mutants, known, excused)]
     lines = [_INTRODUCTION.format(operators=operators), f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}", *table]
