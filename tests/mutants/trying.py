@@ -27,8 +27,10 @@ NO_IMPORT: Final = "import"
 LIVES: Final = ("survived", "unreached")
 """Results of a mutant that no test noticed."""
 _KILLED, _SURVIVED = 10, 11
-_LABS: Final = frozenset({"Lab", "collect", "load_worlds", "CliRunner", "main", "assess_all"})
-"""Names in a test that has a lab of its own, or runs a command."""
+_APART: Final = frozenset(
+    {"Lab", "collect", "load_worlds", "CliRunner", "main", "perf_counter", "process_time", "monotonic"}
+)
+"""Names in a test that has a lab of its own, runs a command or measures time."""
 _WHOLE_CATALOGUE: Final = frozenset({"test_a_break_fails_no_other_control", "test_judging_again_gives_the_same"})
 
 
@@ -63,8 +65,8 @@ class Stand:
         return (yield)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leave out tests that serve or ask a lab, which takes seconds each, and those that judge by the whole catalogue."""
-        items[:] = [each for each in items if isinstance(each, pytest.Function) and not _is_slow(each)]
+        """Leave out tests that serve or ask a lab, which takes seconds each, that measure time, or that judge by the whole catalogue."""
+        items[:] = [each for each in items if isinstance(each, pytest.Function) and not _stands_apart(each)]
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """The tests without a mutant, then the mutants."""
@@ -123,10 +125,10 @@ class Stand:
             raise StandError(f"{mutant.id} in {mutant.owner} could not be tried ({status}): {by}")
 
 
-def _is_slow(item: pytest.Function) -> bool:
+def _stands_apart(item: pytest.Function) -> bool:
     return (
         "lab" in item.fixturenames
-        or not _LABS.isdisjoint(item.function.__code__.co_names)
+        or not _APART.isdisjoint(item.function.__code__.co_names)
         or item.originalname in _WHOLE_CATALOGUE
     )
 
