@@ -50,9 +50,9 @@ def attempt(chosen: Sequence[Mutant], tests: Sequence[str], results: Results, co
 def tell(found: Sequence[Mutant], known: Mapping[str, Outcome], excused: Mapping[str, str], console: Console) -> None:
     """Print the survivors, and the score by module."""
     for each in found:
-        result = known[each.id].result
-        if result in LIVES and each.id not in excused:
-            console.print(f"{each.id} {result} {each.module[9:]}:{each.line} {each.owner} [{each.operator}]")
+        outcome = known.get(each.id)
+        if outcome and outcome.result in LIVES and each.id not in excused:
+            console.print(f"{each.id} {outcome.result} {each.module[9:]}:{each.line} {each.owner} [{each.operator}]")
             console.print(f"    {each.before}\n    {each.after}")
     table = Table(*page.HEAD)
     for row in page.rows(found, known, excused):
@@ -80,8 +80,6 @@ def main(names: Sequence[str], jobs: int, tests: Sequence[str], tell_only: bool)
         console.print(f"{len(found)} mutants, {len(left)} to try")
         attempt(left, tests, results, console, jobs)
         known = results.known(found)
-    if untried := [each.id for each in found if each.id not in known]:
-        raise click.ClickException(f"{len(untried)} of {len(found)} mutants were not tried yet")
     tell(found, known, excused, console)
     wrong = page.wrong_excuses(found, known, excused)
     gone = [] if names else sorted(excused.keys() - {each.id for each in found})

@@ -6,6 +6,7 @@ those of its line and the quick ones first, until one fails.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import traceback
@@ -78,6 +79,7 @@ class Stand:
         self.reach.watch(session.items, passes)
         if self.reach.failed:
             return True
+        gc.freeze()  # a child that looks for cycles would copy every page it shares
         items = {each.nodeid: each for each in session.items}
         running: dict[int, tuple[Mutant, int]] = {}
         for mutant in self.mutants:
