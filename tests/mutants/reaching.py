@@ -50,6 +50,9 @@ class Reach:
         held = {each.nodeid: known.get(self._key(each)) for each in items}
         fresh = [each for each in items if not self._covers(held[each.nodeid])]
         self._run(fresh, run)
+        if self.failed:  # perhaps because of a sample that was collected badly: it must not be met again
+            for name in SAMPLES:
+                self._sample(name).unlink(missing_ok=True)
         for item in fresh:
             if item.nodeid not in self.failed:
                 known[self._key(item)] = [self.seconds[item.nodeid], self._lines.get(item.nodeid, {})]
@@ -71,7 +74,7 @@ class Reach:
 
     def sample(self, name: str, collect: Callable[[], Any]) -> Any:
         """A sample as it was collected for the same code, else collected now."""
-        kept = self._folder / f"{name}-{self._state}.pickle"
+        kept = self._sample(name)
         if not kept.exists():
             found = collect()
             self._folder.mkdir(exist_ok=True)
@@ -98,6 +101,9 @@ class Reach:
             own = self._lines.setdefault(item.nodeid, {})
             for module in self._modules:
                 own.setdefault(module, [])
+
+    def _sample(self, name: str) -> Path:
+        return self._folder / f"{name}-{self._state}.pickle"
 
     def _covers(self, entry: Any) -> bool:
         return entry is not None and self._modules.keys() <= entry[1].keys()
