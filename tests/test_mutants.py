@@ -94,7 +94,7 @@ pytest.main(["-p", "no:cacheprovider", "-qq", "--no-summary", "tests/test_govern
 """
 
 
-def test_a_mutant_is_killed_by_name_and_an_equivalent_one_lives(tmp_path: Path) -> None:
+def test_a_mutant_is_killed_and_an_equivalent_one_lives(tmp_path: Path) -> None:
     wanted = {
         "return True": "killed",
         '"XXdevelopertierXX": _GLOBAL,': "constant",
@@ -110,10 +110,8 @@ def test_a_mutant_is_killed_by_name_and_an_equivalent_one_lives(tmp_path: Path) 
         check=True,
     )
     became = dict(line.split(" ", 2)[1:] for line in run.stdout.splitlines() if line.startswith("became "))
-    assert became[made["killed"]].startswith(
-        "killed tests/test_governance_edges.py::test_the_reason_tells_which_it_is["
-    )
-    assert became[made["constant"]] == "killed tests/test_governance_edges.py::test_residency[DeveloperTier-fail-fail]"
+    for each in ("killed", "constant"):  # by which test of the file: the quickest, another on another machine
+        assert became[made[each]].startswith("killed tests/test_governance_edges.py::test_")
     assert became[made["lives"]].strip() == "survived"
 
 
