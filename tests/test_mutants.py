@@ -82,16 +82,19 @@ def test_a_mutant_keeps_its_id_when_its_code_moves(tmp_path: Path) -> None:
 TRIAL = """
 import sys, pytest
 from tests.mutants.making import mutants_of
-from tests.mutants.scope import modules
+from pathlib import Path
+from tests.mutants.reaching import Reach
+from tests.mutants.scope import ROOT, modules
 from tests.mutants.trying import Stand
+folder, *wanted = sys.argv[1:]
 chosen = modules(["controls.governance_models"])
-found = [each for module, path in chosen.items() for each in mutants_of(module, path, []) if each.id in sys.argv[1:]]
-stand = Stand(found, chosen, lambda outcome: print("became", outcome.id, outcome.result, outcome.by))
+found = [each for module, path in chosen.items() for each in mutants_of(module, path, []) if each.id in wanted]
+stand = Stand(found, Reach(chosen, ROOT, Path(folder)), lambda outcome: print("became", outcome.id, outcome.result, outcome.by))
 pytest.main(["-p", "no:cacheprovider", "-qq", "--no-summary", "tests/test_governance_edges.py"], plugins=[stand])
 """
 
 
-def test_a_mutant_is_killed_by_name_and_an_equivalent_one_lives() -> None:
+def test_a_mutant_is_killed_and_an_equivalent_one_lives(tmp_path: Path) -> None:
     wanted = {
         "return True": "killed",
         '"XXdevelopertierXX": _GLOBAL,': "constant",
@@ -100,23 +103,25 @@ def test_a_mutant_is_killed_by_name_and_an_equivalent_one_lives() -> None:
     ((module, path),) = modules(["controls.governance_models"]).items()
     made = {wanted[each.after]: each.id for each in mutants_of(module, path, []) if each.after in wanted}
     run = subprocess.run(
-        [sys.executable, "-c", TRIAL, *made.values()], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", TRIAL, str(tmp_path), *made.values()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     became = dict(line.split(" ", 2)[1:] for line in run.stdout.splitlines() if line.startswith("became "))
-    assert became[made["killed"]].startswith(
-        "killed tests/test_governance_edges.py::test_the_reason_tells_which_it_is["
-    )
-    assert became[made["constant"]] == "killed tests/test_governance_edges.py::test_residency[DeveloperTier-fail-fail]"
+    for each in ("killed", "constant"):  # by which test of the file: the quickest, another on another machine
+        assert became[made[each]].startswith("killed tests/test_governance_edges.py::test_")
     assert became[made["lives"]].strip() == "survived"
 
 
 def test_the_score_counts_what_could_be_killed(tmp_path: Path) -> None:
-    found = made(tmp_path)[:4]
+    found = made(tmp_path)[:5]
     results = ("killed", "timeout", "survived", "survived")
-    known = {each.id: Outcome(each.id, result) for each, result in zip(found, results, strict=True)}
+    known = {each.id: Outcome(each.id, result) for each, result in zip(found, results, strict=False)}
     excused = {found[2].id: "It is the same.", found[0].id: "It is not."}
     _, whole = page.rows(found, known, excused)
-    assert whole.cells == ("all", "4", "1", "1", "1", "1", "66.6 %")
+    assert whole.cells == ("all", "5", "4", "1", "1", "1", "1", "66.6 %")
     assert page.wrong_excuses(found, known, excused) == [found[0].id]
     told = page.page(found, known, excused)
     survivors, equivalent = told.partition("## Survivors")[2].split("## Equivalent mutants")

@@ -1,7 +1,7 @@
 """What became of the mutants, kept in a file line by line, so that an interrupted run goes on and a changed test costs little.
 
-A result is taken over while what it rests on is unchanged: the mutant's module but for what its controls declare, what the tests share,
-and the file of the test that killed it; for a mutant that lives, all tests.
+That a mutant was killed holds while what it rests on is unchanged: the mutant's module but for what its controls declare, what the tests
+share, and the file of the test that killed it. What lives is tried again in each run.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Results:
         self._root = root
         # all at once: what is edited while mutants are tried is not what they are tried with
         self._files = {each: _digest(each) for each in sorted((root / "tests").glob("*.py"))}
+        self._shared = [each for path, each in self._files.items() if not path.name.startswith("test_")]
         self._modules = {each: each.read_text(encoding="utf-8") for each in (root / "aoai_lib").rglob("*.py")}
 
     def known(self, mutants: Iterable[Mutant]) -> dict[str, Outcome]:
@@ -52,14 +53,10 @@ class Results:
     def _rests(self, outcome: Outcome, module: str) -> str:
         test = self._root / outcome.by.partition("::")[0]
         text = self._modules[self._root / f"{module.replace('.', '/')}.py"]
-        by_test = [self._files[test]] if test in self._files else self._digests(tests=True)
+        by_test = [self._files[test]] if test in self._files else []
         declared = [text] if test.name == "test_controls.py" else []
-        rests = [_undeclared(text), *self._digests(tests=False), *by_test, *declared]
+        rests = [_undeclared(text), *self._shared, *by_test, *declared]
         return hashlib.sha256("\n".join(rests).encode()).hexdigest()[:12]
-
-    def _digests(self, *, tests: bool) -> list[str]:
-        """Of the files of tests, or of those that the tests share."""
-        return [digest for path, digest in self._files.items() if path.name.startswith("test_") == tests]
 
 
 def _digest(path: Path) -> str:

@@ -36,7 +36,7 @@ def _strings(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     """
     if isinstance(node, cst.SimpleString):
         if len(str(node.evaluated_value)) == 1:
-            yield node.with_changes(value='"X"')
+            yield node.with_changes(value=f"{node.prefix}{node.quote}X{node.quote}")
         else:
             yield from list(mutators.operator_string(node))[:1]
 

@@ -11,7 +11,7 @@ import yaml
 
 from tests.mutants.making import Mutant
 from tests.mutants.operators import OPERATORS
-from tests.mutants.trying import Outcome
+from tests.mutants.trying import LIVES, Outcome
 
 EQUIVALENT: Final = Path(__file__).with_name("equivalent.yaml")
 """Mutants that no test can kill, in groups with the reason."""
@@ -40,27 +40,28 @@ class Row:
 
     module: str
     total: int
+    tried: int
     killed: int
     timeouts: int
     equivalent: int
 
     @property
     def survived(self) -> int:
-        return self.total - self.killed - self.timeouts - self.equivalent
+        return self.tried - self.killed - self.timeouts - self.equivalent
 
     @property
     def score(self) -> str:
-        """Killed of those that could be, in per cent, rounded down: 100 means all."""
-        could = self.total - self.equivalent
+        """Killed of those tried that could be, in per cent, rounded down: 100 means all."""
+        could = self.tried - self.equivalent
         return f"{1000 * (self.killed + self.timeouts) // could / 10:.1f} %" if could else ""
 
     @property
     def cells(self) -> tuple[str, ...]:
-        figures = (self.total, self.killed, self.timeouts, self.equivalent, self.survived)
+        figures = (self.total, self.tried, self.killed, self.timeouts, self.equivalent, self.survived)
         return (self.module, *(f"{each:,}" for each in figures), self.score)
 
 
-HEAD: Final = ("module", "mutants", "killed", "timeouts", "equivalent", "survived", "score")
+HEAD: Final = ("module", "mutants", "tried", "killed", "timeouts", "equivalent", "survived", "score")
 
 
 def equivalents() -> dict[str, str]:
@@ -77,21 +78,22 @@ def rows(mutants: Sequence[Mutant], known: Mapping[str, Outcome], excused: Mappi
 
 
 def _row(name: str, mutants: Sequence[Mutant], known: Mapping[str, Outcome], excused: Mapping[str, str]) -> Row:
-    results = [known[each.id].result for each in mutants]
-    equivalent = sum(each.id in excused and known[each.id].result == "survived" for each in mutants)
-    return Row(
-        name.removeprefix("aoai_lib."), len(mutants), results.count("killed"), results.count("timeout"), equivalent
-    )
+    results = {each.id: known[each.id].result for each in mutants if each.id in known}
+    counted = list(results.values())
+    equivalent = sum(each in excused and result in LIVES for each, result in results.items())
+    short = name.removeprefix("aoai_lib.")
+    return Row(short, len(mutants), len(results), counted.count("killed"), counted.count("timeout"), equivalent)
 
 
 def wrong_excuses(mutants: Iterable[Mutant], known: Mapping[str, Outcome], excused: Mapping[str, str]) -> list[str]:
     """Mutants that are called equivalent and were killed."""
-    return [each.id for each in mutants if each.id in excused and known[each.id].result in ("killed", "timeout")]
+    tried = [each.id for each in mutants if each.id in excused and each.id in known]
+    return [each for each in tried if known[each].result not in LIVES]
 
 
 def page(mutants: Sequence[Mutant], known: Mapping[str, Outcome], excused: Mapping[str, str]) -> str:
     """The page as Markdown."""
-    living = [each for each in mutants if known[each.id].result in ("survived", "unreached")]
+    living = [each for each in mutants if each.id in known and known[each.id].result in LIVES]
     operators = ", ".join([*OPERATORS, "return"])
     table = [f"| {' | '.join(each.cells)} |" for each in rows(mutants, known, excused)]
     lines = [_INTRODUCTION.format(operators=operators), f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}", *table]

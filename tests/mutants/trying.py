@@ -6,29 +6,32 @@ those of its line and the quick ones first, until one fails.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-import coverage
 import pytest
 from _pytest.runner import runtestprotocol
 
 from tests.mutants.making import Mutant
+from tests.mutants.reaching import SAMPLES, Reach
 from tests.mutants.swapping import forget, swap
 
 PATIENCE: Final = 20
 """Seconds that a mutant has at least; and five times what its tests take."""
 NO_IMPORT: Final = "import"
 """Stands for the test where a mutant's module would not even load."""
+LIVES: Final = ("survived", "unreached")
+"""Results of a mutant that no test noticed."""
 _KILLED, _SURVIVED = 10, 11
-_LABS: Final = frozenset({"Lab", "collect", "load_worlds", "CliRunner", "main", "assess_all"})
-"""Names in a test that has a lab of its own, or runs a command."""
+_APART: Final = frozenset(
+    {"Lab", "collect", "load_worlds", "CliRunner", "main", "perf_counter", "process_time", "monotonic"}
+)
+"""Names in a test that has a lab of its own, runs a command or measures time."""
 _WHOLE_CATALOGUE: Final = frozenset({"test_a_break_fails_no_other_control", "test_judging_again_gives_the_same"})
 
 
@@ -48,30 +51,39 @@ class Outcome:
 class Stand:
     """A pytest plugin: takes the place of the loop over the tests."""
 
-    def __init__(
-        self, mutants: Sequence[Mutant], files: dict[str, Path], told: Callable[[Outcome], None], jobs: int = 1
-    ) -> None:
+    def __init__(self, mutants: Sequence[Mutant], reach: Reach, told: Callable[[Outcome], None], jobs: int = 1) -> None:
         self.mutants = mutants
-        self.files = files
-        self.failed: list[str] = []
+        self.reach = reach
         self._told = told
         self._jobs = jobs
-        self._seconds: dict[str, float] = {}
-        self._reached: dict[str, dict[int, list[str]]] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any, request: pytest.FixtureRequest) -> Iterator[None]:
+        """Take the samples that were collected before."""
+        if fixturedef.argname in SAMPLES:
+            collect = fixturedef.func
+            fixturedef.func = lambda: self.reach.sample(fixturedef.argname, collect)
+        return (yield)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leave out tests that serve or ask a lab, which takes seconds each, and those that judge by the whole catalogue."""
-        items[:] = [each for each in items if isinstance(each, pytest.Function) and not _is_slow(each)]
+        """Leave out tests that serve or ask a lab, which takes seconds each, that measure time, or that judge by the whole catalogue."""
+        items[:] = [each for each in items if isinstance(each, pytest.Function) and not _stands_apart(each)]
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """The tests without a mutant, then the mutants."""
-        self._watch(session)
-        if self.failed:
+
+        def passes(item: pytest.Item) -> bool:
+            forget()
+            return next(_failing(session, [item]), None) is None
+
+        self.reach.watch(session.items, passes)
+        if self.reach.failed:
             return True
+        gc.freeze()  # a child that looks for cycles would copy every page it shares
         items = {each.nodeid: each for each in session.items}
         running: dict[int, tuple[Mutant, int]] = {}
         for mutant in self.mutants:
-            chosen = [items[each] for each in self.tests(mutant)]
+            chosen = [items[each] for each in self.reach.tests(mutant.module, mutant.extent, mutant.line)]
             if not chosen:
                 self._told(Outcome(mutant.id, "unreached"))
                 continue
@@ -83,29 +95,6 @@ class Stand:
             self._collect(running)
         return True
 
-    def _watch(self, session: pytest.Session) -> None:
-        watch = coverage.Coverage(data_file=None, include=[str(each) for each in self.files.values()])
-        watch.start()
-        for item in session.items:
-            forget()
-            watch.switch_context(item.nodeid)
-            begun = time.perf_counter()
-            reports = runtestprotocol(item, log=False, nextitem=session)  # type: ignore[arg-type]
-            self._seconds[item.nodeid] = time.perf_counter() - begun
-            self.failed += [each.nodeid for each in reports if each.failed]
-        watch.stop()
-        held = watch.get_data()
-        self._reached = {module: held.contexts_by_lineno(str(path)) for module, path in self.files.items()}
-
-    def tests(self, mutant: Mutant) -> list[str]:
-        """Tests that reach the function that the mutant is in (those that reach its module, for a constant), in order."""
-        lines = self._reached[mutant.module]
-        near = {each for line in range(*mutant.extent) for each in lines.get(line, ())} if mutant.extent else set()
-        if not mutant.extent:
-            near = {each for found in lines.values() for each in found}
-        at = set(lines.get(mutant.line, ()))
-        return sorted(near & self._seconds.keys(), key=lambda each: (each not in at, self._seconds[each], each))
-
     def _fork(self, session: pytest.Session, mutant: Mutant, chosen: Sequence[pytest.Item]) -> tuple[int, int]:
         reading, writing = os.pipe()
         pid = os.fork()
@@ -115,7 +104,7 @@ class Stand:
         code = 1
         try:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(PATIENCE + int(5 * sum(self._seconds[each.nodeid] for each in chosen)))
+            signal.alarm(PATIENCE + int(5 * sum(self.reach.seconds[each.nodeid] for each in chosen)))
             failed = NO_IMPORT if not swap(mutant) else next(_failing(session, chosen), "")
             os.write(writing, failed.encode())
             code = _KILLED if failed else _SURVIVED
@@ -138,10 +127,10 @@ class Stand:
             raise StandError(f"{mutant.id} in {mutant.owner} could not be tried ({status}): {by}")
 
 
-def _is_slow(item: pytest.Function) -> bool:
+def _stands_apart(item: pytest.Function) -> bool:
     return (
         "lab" in item.fixturenames
-        or not _LABS.isdisjoint(item.function.__code__.co_names)
+        or not _APART.isdisjoint(item.function.__code__.co_names)
         or item.originalname in _WHOLE_CATALOGUE
     )
 
