@@ -39,7 +39,10 @@ _FORKS.set_forkserver_preload(
     [
         "aoai_lib.harden.session",
         "aoai_lib.lab.server",
-        *(f"azure.mgmt.{name}" for name in ("authorization", "cognitiveservices", "loganalytics", "monitor", "network")),
+        *(
+            f"azure.mgmt.{name}"
+            for name in ("authorization", "cognitiveservices", "loganalytics", "monitor", "network")
+        ),
         *(f"azure.mgmt.{name}" for name in ("privatedns", "resource.locks", "resource.subscriptions")),
     ]
 )
