@@ -266,7 +266,7 @@ def test_killed_anywhere_and_resumed_each_tenant_is_assessed_once(tmp_path: Path
     for folder in after.values():
         checked = subprocess.run(["sha256sum", "-c", "--quiet", "--strict", "SHA256SUMS"], cwd=folder)
         assert checked.returncode == 0
-    if "first" not in at:
+    if "first" not in at or len(before) == len(TWO):
         return
     assert [line for line in resumed.stderr.splitlines() if line.endswith("tenants)")][-1].endswith("(2 of 2 tenants)")
     last = json.loads(next((out / ".fleet").iterdir()).read_text(encoding="utf-8"))

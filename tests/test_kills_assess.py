@@ -112,7 +112,8 @@ def test_killed_at_each_moment_nothing_looks_whole_and_the_next_one_goes_on(
     (new,) = set(batch.out.glob("ada/2*")) - {earlier}
     check_whole(new)
     assert json.loads((new / "changes.json").read_text(encoding="utf-8"))["previous"]["run_id"] == earlier.name
-    assert [path.name for path in batch.out.glob("*/.*")] == []
+    left = [path.name for path in batch.out.glob("*/.*")]
+    assert [name for name in left if not name.endswith(".json.draft")] == [], "but a journal that never got its name"
     record_property("killed", f"assess, {how}: killed at {killed} moments")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -41,7 +42,8 @@ def write(
 
     changed = changed or changes.without_earlier(document["run_id"], document["tenant"])
     moment = datetime.fromisoformat(document["generated_at"]).replace(tzinfo=None)
-    with Workbook(path, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}) as book:
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
+    with _disk_told(), Workbook(path, options) as book:
         book.set_properties({"title": f"Azure OpenAI assessment of {document['tenant']}", "created": moment})
         sheets = _Sheets(book)
         sheets.add("Summary", _summary(run, document, changed))
@@ -54,6 +56,19 @@ def write(
         sheets.add("Frameworks", [crosswalk.frameworks(run)])
         sheets.add("Baselines", [crosswalk.baselines(run)])
         sheets.add("Evidence", [_evidence(document, exchanges)])
+
+
+@contextlib.contextmanager
+def _disk_told() -> Iterator[None]:
+    """Has what a disk refuses be the `OSError` that it is: xlsxwriter wraps it in an error of its own."""
+    from xlsxwriter.exceptions import FileCreateError
+
+    try:
+        yield
+    except FileCreateError as problem:
+        if problem.args and isinstance(problem.args[0], OSError):
+            raise problem.args[0] from None
+        raise
 
 
 def _summary(run: Run, document: Document, changed: Document) -> list[Table]:
