@@ -111,9 +111,9 @@ def changed(document: Any, at: Path_, how: int, junk: Any) -> Any:
     return made
 
 
-def changes(document: Any, most: int = 4) -> st.SearchStrategy[Any]:
-    """The document with one to `most` values changed; mostly to something of another type."""
-    where = places(document)
+def changes(document: Any, most: int = 4, among: list[Path_] | None = None) -> st.SearchStrategy[Any]:
+    """The document with one to `most` values changed, `among` some places where those are named; mostly to another type."""
+    where = among or places(document)
     one = st.tuples(st.sampled_from(where[1:] or where), st.integers(0, 11), st.sampled_from(JUNK))
 
     def applied(steps: list[tuple[Path_, int, Any]]) -> Any:
