@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from aoai_lib.cli import main
+from aoai_lib.command import UNFORESEEN
 
 TIMES = int(os.environ.get("AOAI_FUZZ", "0"))
 Path_ = tuple[str | int, ...]
@@ -147,6 +148,7 @@ def aoai(*arguments: str | Path) -> Result:
         raise done.exception
     assert done.exit_code in (0, 1, 2, 3), done.output
     assert "Traceback" not in done.output
+    assert UNFORESEEN not in done.output, done.output
     assert done.exit_code != 2 or "Error: " in done.stderr, done.output
     return done
 
