@@ -101,7 +101,8 @@ mutants: $(VENV)/.ready
 
 # Every kind of file that is taken in, changed at random, 100 times as often as `make test` does; AOAI_FUZZ=N says how often. Counts at the end.
 fuzz: $(VENV)/.ready
-	@AOAI_FUZZ="$${AOAI_FUZZ:-100}" $(RUN) pytest --hypothesis-show-statistics tests/test_fuzz_*.py tests/test_parameters_fuzz.py
+	@AOAI_FUZZ="$${AOAI_FUZZ:-100}" $(RUN) pytest --hypothesis-show-statistics tests/test_fuzz_*.py tests/test_parameters_fuzz.py tests/test_resume_hostile.py \
+		tests/lab/test_world_files.py
 
 licences: $(VENV)/.ready
 	@$(VENV)/bin/python docs/render_licences.py

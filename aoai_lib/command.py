@@ -26,6 +26,10 @@ INCOMPLETE: Final = 1
 BAD_INPUT: Final = 2
 FAILED_ON: Final = 3
 
+UNFORESEEN: Final = (
+    "This is a fault of the playbook, which `aoai --debug` before the same words shows in full for a report:"
+)
+
 Arguments = ParamSpec("Arguments")
 
 
@@ -49,6 +53,16 @@ def in_words(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
             code = INCOMPLETE
         except KeyboardInterrupt:
             click.echo("Interrupted: what was finished is whole, the rest is visibly unfinished.", err=True)
+            code = INCOMPLETE
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as problem:
+            if debug:
+                raise
+            said = " ".join(f"{type(problem).__name__}: {problem}".rstrip(": ").split())
+            Console(stderr=True, highlight=False, emoji=False).print(
+                f"[bold red]Error:[/] {UNFORESEEN} {escape(plain(said))}.", soft_wrap=True
+            )
             code = INCOMPLETE
         sys.exit(code)
 

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from aoai_lib.cli import main
+from aoai_lib.command import UNFORESEEN
 
 TIMES = int(os.environ.get("AOAI_FUZZ", "0"))
 Path_ = tuple[str | int, ...]
@@ -111,9 +112,9 @@ def changed(document: Any, at: Path_, how: int, junk: Any) -> Any:
     return made
 
 
-def changes(document: Any, most: int = 4) -> st.SearchStrategy[Any]:
-    """The document with one to `most` values changed; mostly to something of another type."""
-    where = places(document)
+def changes(document: Any, most: int = 4, among: list[Path_] | None = None) -> st.SearchStrategy[Any]:
+    """The document with one to `most` values changed, `among` some places where those are named; mostly to another type."""
+    where = among or places(document)
     one = st.tuples(st.sampled_from(where[1:] or where), st.integers(0, 11), st.sampled_from(JUNK))
 
     def applied(steps: list[tuple[Path_, int, Any]]) -> Any:
@@ -147,6 +148,7 @@ def aoai(*arguments: str | Path) -> Result:
         raise done.exception
     assert done.exit_code in (0, 1, 2, 3), done.output
     assert "Traceback" not in done.output
+    assert UNFORESEEN not in done.output, done.output
     assert done.exit_code != 2 or "Error: " in done.stderr, done.output
     return done
 

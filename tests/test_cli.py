@@ -8,11 +8,13 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from tenants import ROOT
 
 from aoai_lib.cli import main
+from aoai_lib.command import in_words
 from aoai_lib.controls import catalogue
 from aoai_lib.fleet import environment
 from aoai_lib.lab.server import Lab
@@ -155,3 +157,23 @@ def test_doctor_examines_a_tenant(lab: Lab) -> None:
         out = aoai("doctor", ROOT / "parameters" / "hardened.yaml")
     assert out.exit_code == 1
     assert "Sign in first" in " ".join(out.output.split())
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_what_nobody_foresaw_is_one_sentence_and_with_debug_what_it_is(debug: bool) -> None:
+    """By a command that is at fault by intent: those of the playbook are mended instead."""
+
+    @click.group()
+    @click.option("--debug", is_flag=True)
+    def group(debug: bool) -> None: ...
+
+    @group.command()
+    @in_words
+    def faulty() -> int:
+        raise LookupError("[bold]x\n")
+
+    done = CliRunner().invoke(group, [*(["--debug"] if debug else []), "faulty"])
+    assert done.exit_code == 1
+    assert isinstance(done.exception, LookupError if debug else SystemExit)
+    assert done.stderr.count("\n") == (0 if debug else 1)
+    assert ("a fault of the playbook" in done.stderr, "LookupError: [bold]x" in done.stderr) == (not debug, not debug)

@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 import yaml
-from hypothesis import example, given, settings
+from fuzzing import fuzzed
+from hypothesis import example, given
 from hypothesis import strategies as st
 from papermill.iorw import NoDatesSafeLoader
 
@@ -43,7 +44,7 @@ FRAGMENTS = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@fuzzed(200)
 @given(st.dictionaries(NAMES | st.text(max_size=8), VALUES, max_size=5))
 def test_a_mapping_is_parameters_or_an_input_error(values: dict[str, Any]) -> None:
     try:
@@ -54,7 +55,7 @@ def test_a_mapping_is_parameters_or_an_input_error(values: dict[str, Any]) -> No
         assert parse(read.model_dump(mode="json")) == read
 
 
-@settings(max_examples=400, deadline=None)
+@fuzzed(400)
 @given(st.lists(FRAGMENTS, max_size=30).map("".join) | st.text(max_size=60))
 @example('"\\U00110000": a')
 @example("a: \ud800")
@@ -70,7 +71,7 @@ def test_a_text_is_a_document_or_an_input_error_and_read_as_papermill_reads_it(t
         assert all(1 <= line <= text.count("\n") + text.count("\u2028") + 1 for line in document.lines.values())
 
 
-@settings(max_examples=200, deadline=None)
+@fuzzed(200)
 @given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=5))
 def test_json_is_yaml_too(values: dict[str, Any]) -> None:
     text = json.dumps(values)
@@ -81,7 +82,7 @@ def test_json_is_yaml_too(values: dict[str, Any]) -> None:
     assert document.value == json.loads(text)
 
 
-@settings(max_examples=300, deadline=None)
+@fuzzed(300)
 @given(st.uuids().map(str) | st.ip_addresses().map(str) | st.from_regex(r"[a-z][a-z0-9-]{0,30}", fullmatch=True))
 def test_ids_addresses_and_names_are_not_taken_for_secrets(text: str) -> None:
     assert kind_of(text) is None

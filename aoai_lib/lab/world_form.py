@@ -106,6 +106,8 @@ def read_file(path: Path) -> Json:
         document = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)  # noqa: S506 - a safe loader
         _check_size(document, path)
         _World.model_validate(document)
+    except WorldError:
+        raise
     except yaml.MarkedYAMLError as problem:
         line = problem.problem_mark.line + 1 if problem.problem_mark else 1
         raise WorldError(f"{path}, line {line}: this is no valid YAML ({problem.problem or problem.context})") from None
@@ -113,7 +115,12 @@ def read_file(path: Path) -> Json:
         first = problem.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(str(step)[:60] for step in first["loc"]) or "the document"
         raise WorldError(f"{path}: {place}: {first['msg']}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as problem:
+    except (
+        yaml.YAMLError,
+        ValueError,
+        OverflowError,
+        RecursionError,
+    ) as problem:  # numbers and times that Python has no room for, too
         raise WorldError(f"{path} is no YAML text ({type(problem).__name__})") from None
     except OSError as problem:
         raise WorldError(f"{path} can't be read: {problem.strerror}") from None

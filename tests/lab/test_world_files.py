@@ -44,6 +44,7 @@ def bomb() -> str:
         ("tenant: {slug: a}\ntenant: {slug: b}", "w.yaml, line 1: this is no valid YAML ('tenant' stands twice)"),
         ("[" * 5000, "w.yaml is no YAML text (RecursionError)"),
         ("\x00", "w.yaml is no YAML text (ReaderError)"),
+        ("a: " + "9" * 5000, "w.yaml is no YAML text (ValueError)"),
         ("", "w.yaml: the document: Input should be a valid dictionary"),
         ("a: b", "w.yaml: tenant: Field required"),
         ("!!python/object/apply:os.system [id]", "w.yaml, line 1: this is no valid YAML"),

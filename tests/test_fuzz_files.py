@@ -1,0 +1,176 @@
+"""Plans, undo files, observations, parameters: whatever such a file holds, the command ends with a sentence that names it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fuzzing import aoai, changes, dumped, fuzzed, listing, spoiled
+from hypothesis import given
+from tenants import ROOT
+
+from aoai_lib.evidence.store import Exchange
+from aoai_lib.harden.plan import Plan, Request, Step
+from aoai_lib.model import InputError
+from aoai_lib.probe import evidence_file
+from aoai_lib.probe.observations import observations
+from aoai_lib.report.observed import rows
+
+ACCOUNT = "/subscriptions/7c1f6d52-90b4-4f7e-8a35-0d9b2e6c4a11/resourceGroups/rg/providers/Microsoft.CognitiveServices/accounts/a"
+PLAN: Any = json.loads(
+    Plan(
+        tenant="fuzz",
+        tenant_id="",
+        cloud="public",
+        as_of="2026-11-23T09:00:00Z",
+        steps=tuple(
+            Step(
+                id=f"NET-01:a:{number}",
+                control="NET-01",
+                subject=ACCOUNT,
+                title="Switch public access off",
+                effect="Nobody reaches it from outside.",
+                permission="Microsoft.CognitiveServices/accounts/write",
+                request=Request(
+                    method="PATCH",
+                    path=ACCOUNT,
+                    api_version="2025-09-01",
+                    body={"properties": {"publicNetworkAccess": "Disabled", "networkAcls": {"ipRules": [{"value": "x"}]}}},
+                ),
+                before={"properties": {"publicNetworkAccess": "Enabled"}},
+                after=("NET-01:a:0",) if number else (),
+                undo=Request(method="PATCH", path=ACCOUNT, api_version="2025-09-01", body={"properties": {"publicNetworkAccess": "Enabled"}}),
+            )
+            for number in range(2)
+        ),
+    ).text()
+)  # fmt: skip
+PARAMETERS = "tenant: fuzz\ncloud: public\n"
+YAML = (ROOT / "parameters" / "mixed.yaml").read_bytes()
+SEEN = [
+    json.loads(line)
+    for line in (ROOT / "docs" / "sample" / "run" / "requests.jsonl").read_bytes().splitlines()
+    if b'"x-aoai-vantage": "outside"' in line and b'"x-aoai-probe"' not in line
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("files")
+    (made / "p.yaml").write_text(PARAMETERS, encoding="utf-8")
+    return made
+
+
+def refused_or_shown(folder: Path, name: str, *words: str) -> None:
+    """The command with a file in a folder: exit 0, or exit 2 with the file's name; nothing in the folder is another."""
+    before = listing(folder)
+    done = aoai(*words)
+    assert done.exit_code in (0, 2), done.output
+    assert done.exit_code == 0 or name in done.stderr, done.output
+    assert listing(folder) == before
+
+
+@fuzzed(40)
+@given(content=changes(PLAN).map(dumped) | spoiled(dumped(PLAN)))
+def test_a_plan_is_shown_or_refused(folder: Path, content: bytes) -> None:
+    (folder / "plan.json").write_bytes(content)
+    parameters = str(folder / "p.yaml")
+    refused_or_shown(
+        folder, "plan.json", "harden", parameters, "--plan", str(folder / "plan.json"), "--out", str(folder / "out")
+    )
+
+
+@fuzzed(20)
+@given(content=changes(PLAN).map(dumped) | spoiled(dumped(PLAN)))
+def test_an_undo_is_shown_or_refused_and_not_carried_out_unasked(folder: Path, content: bytes) -> None:
+    (folder / "hardening").mkdir(exist_ok=True)
+    undo = folder / "hardening" / "undo.json"
+    undo.write_bytes(content)
+    before = listing(folder)
+    done = aoai("harden", folder / "p.yaml", "--undo", undo)
+    assert done.exit_code in (0, 1, 2), done.output
+    assert done.exit_code != 2 or "undo.json" in done.stderr or "say --yes" in done.stderr, done.output
+    assert listing(folder) == before
+
+
+@fuzzed(60)
+@given(content=spoiled(YAML) | spoiled(PARAMETERS.encode()))
+def test_parameters_are_taken_or_refused(folder: Path, content: bytes) -> None:
+    (folder / "fuzz.yaml").write_bytes(content)
+    refused_or_shown(folder, "fuzz.yaml", "doctor", str(folder / "fuzz.yaml"), "--role")
+
+
+def observed(records: Any) -> bytes:
+    """A file of observations as a program could write it that knows how they are digested."""
+    made = [each if isinstance(each, dict) else {} for each in records] if isinstance(records, list) else []
+    content = b"".join(dumped({**each, "id": "a", "request": None} if "id" in each else each) + b"\n" for each in made)
+    header = {
+        "schema": evidence_file.SCHEMA,
+        "vantage": "outside",
+        "lines": len(made),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    return dumped(header) + b"\n" + content
+
+
+@fuzzed(100)
+@given(content=changes(SEEN).map(observed) | spoiled(observed(SEEN)))
+def test_observations_are_merged_or_refused_by_the_files_name(folder: Path, content: bytes) -> None:
+    path = folder / "observed.jsonl"
+    path.write_bytes(content)
+    try:
+        lines = evidence_file.read(path, datetime(2026, 11, 24, 18, tzinfo=UTC))
+    except InputError as problem:
+        assert str(path) in str(problem)
+        return
+    for each in observations(lines):
+        assert list(rows(each.value))
+    assert all(asdict(line) for line in lines if isinstance(line, Exchange))
+
+
+def test_the_observations_that_are_changed_are_good_ones(folder: Path) -> None:
+    path = folder / "good.jsonl"
+    path.write_bytes(observed(SEEN))
+    assert len(evidence_file.read(path, datetime(2026, 11, 24, 18, tzinfo=UTC))) == len(SEEN) > 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+@pytest.mark.parametrize("what", ["a folder", "a pipe", "/dev/zero", "nothing", "unreadable"])
+def test_what_is_no_file_is_refused_at_once(folder: Path, tmp_path: Path, what: str) -> None:
+    """By every option that takes one: none waits for a pipe, none fills the memory."""
+    place = Path("/dev/zero") if what == "/dev/zero" else tmp_path / "odd"
+    if what == "a folder":
+        place.mkdir()
+    elif what == "a pipe":
+        os.mkfifo(place)
+    elif what == "unreadable":
+        place.write_text("{}")
+        place.chmod(0)
+        if os.access(place, os.R_OK):
+            pytest.skip("whoever runs this may read everything")
+    parameters = str(folder / "p.yaml")
+    for words in (
+        ("assess", "--replay", place, "--out", tmp_path / "out"),
+        ("assess", parameters, "--with", place, "--out", tmp_path / "out"),
+        ("assess", place, "--out", tmp_path / "out"),
+        ("assess", parameters, "--sign", place, "--out", tmp_path / "out"),
+        ("harden", parameters, "--plan", place),
+        ("harden", parameters, "--undo", place),
+        ("harden", place),
+        ("doctor", place),
+        ("verify", place),
+        ("explain", place, "NET-01"),
+        ("diff", place, place),
+        ("probe", "--vantage", "inside", "--from", place, "--out", tmp_path / "o.jsonl"),
+    ):
+        done = aoai(*words)
+        assert (done.exit_code, place.name in done.stderr) == (2, True), (words, done.output)
+    assert not (tmp_path / "out").exists()
+    if what == "a pipe":
+        assert aoai("verify", ROOT / "docs" / "sample" / "run", "--allowed-signers", place).exit_code == 1
