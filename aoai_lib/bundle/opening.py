@@ -85,6 +85,8 @@ class Bundle:
         for number, record in read_lines(self.path / EVIDENCE):
             shapes.check(record, shapes.LINE, f"{self.path / EVIDENCE}, line {number},")
             line = Exchange(**record)
+            if not shapes.is_address(line.url):
+                raise InputError(f"{self.path / EVIDENCE}, line {number}, is damaged at url: this is no address.")
             found.setdefault(line.id, []).append(line)
         return found
 

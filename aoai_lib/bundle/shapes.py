@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, TypeAdapter, ValidationError
 
@@ -19,6 +20,15 @@ def _is_moment(text: str) -> str:
 
 
 Moment = Annotated[str, AfterValidator(_is_moment)]
+
+
+def is_address(text: str) -> bool:
+    """Whether a text can be taken apart as a URL is."""
+    try:
+        urlsplit(text)
+    except ValueError:
+        return False
+    return True
 
 
 class Seen(BaseModel):
