@@ -103,7 +103,9 @@ def _show_explanation(explanation: Explanation) -> None:
     """One verdict with everything it rests on."""
     console, finding = Console(highlight=False, emoji=False), explanation.finding
     style = STATUS_STYLE[finding["status"]]
-    console.print(f"[bold]{finding['control']}[/] {literal(finding['title'])} ({finding['severity']})", soft_wrap=True)
+    console.print(
+        f"[bold]{literal(finding['control'])}[/] {literal(finding['title'])} ({finding['severity']})", soft_wrap=True
+    )
     console.print(literal(finding["subject"]), soft_wrap=True)
     console.print(f"[{style}]{finding['status']}[/]: {literal(finding['reason'])}", soft_wrap=True)
     if waiver := finding.get("waiver"):
@@ -142,7 +144,9 @@ def _show_comparison(comparison: Comparison) -> None:
         style = _CHANGE_STYLE.get(each.change.value, "dim")
         subject = each.subject.rpartition("/")[2]
         was = f"{each.was or 'absent'} → {each.now or 'absent'}{', by other rules' if each.by_rules else ''}"
-        console.print(f"[{style}]{each.change.value:<19}[/]{each.control} {literal(subject)} ({was})", soft_wrap=True)
+        console.print(
+            f"[{style}]{each.change.value:<19}[/]{literal(each.control)} {literal(subject)} ({was})", soft_wrap=True
+        )
     console.print(
         f"\n{len(comparison.properties)} change(s) of what was read"
         if comparison.properties

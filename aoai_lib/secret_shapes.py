@@ -30,6 +30,8 @@ SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
     # 64 or 32 bytes in base64: storage, Cosmos DB, Service Bus, Log Analytics, container registry.
     "an access key": re.compile(r"(?<![\w+/])(?:[A-Za-z0-9+/]{86}==|[A-Za-z0-9+/]{43}=)(?![\w+/=])"),
     "an OpenAI key": re.compile(r"\bsk-[\w-]{20,}"),
+    # 32 octets in base32, in small letters; newer ones are 84 letters and digits.
+    "an Azure DevOps token": re.compile(r"(?<![0-9A-Za-z])(?=(?:[a-z]*[2-7]){3})[a-z2-7]{52}(?![0-9A-Za-z])"),
     "a GitHub token": re.compile(r"\b(?:gh[pousr]_\w{36}|github_pat_\w{22,})"),
     # Azure's keys that carry the name of their service near the end: Search, container registry, Functions.
     "a key of an Azure service": re.compile(
@@ -41,7 +43,9 @@ SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
         r"|outlook\.office\.com/webhook|api\.telegram\.org/bot\w+)[^\s\"'<>\\]+"
     ),
     "a key of another service": re.compile(
-        r"(?<![\w-])(?:AKIA[0-9A-Z]{16}|AIza[\w-]{35}|xox[abprs]-[\w-]{10,}|SG\.[\w-]{16,}\.[\w-]{16,}|hf_\w{30,})"
+        r"(?<![\w-])(?:A[KS]IA[0-9A-Z]{16}|AIza[\w-]{35}|xox[abprs]-[\w-]{10,}|SG\.[\w-]{16,}\.[\w-]{16,}|hf_\w{30,}"
+        r"|glpat-[\w-]{20,}|dapi[0-9a-f]{32}|dop_v1_[0-9a-f]{64}|npm_\w{36}|GOCSPX-[\w-]{28}|[sr]k_live_\w{24,}|shp\w{2}_[0-9a-f]{32}"
+        r"|pypi-[\w-]{50,})"
     ),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import string
@@ -101,6 +102,34 @@ def secrets(seed: str) -> Iterator[Secret]:
     yield Secret("yaml", yaml, f"db:\n  password: {yaml}\n  host: h\n")
     header = core("header", 20, LETTERS)
     yield Secret("subscription key", header, f"curl -H 'Ocp-Apim-Subscription-Key: {header}' https://api.example")
+    element = core("element", 12, LETTERS)
+    yield Secret("xml element", element, f"<db><password>{element}</password><host>h</host></db>")
+    setting = core("setting", 12, LETTERS)
+    yield Secret("xml setting", setting, f'<add key="StorageConnectionString" value="{setting}" />')
+    slot = core("slot", 12, LETTERS)
+    yield Secret("setting in a list", slot, json.dumps([{"name": "DB_PASSWORD", "value": slot, "slotSetting": False}]))
+    arrow = core("arrow", 12, LETTERS)
+    yield Secret("arrow", arrow, f"'secret' => '{arrow}',")
+    block = core("block", 14)
+    yield Secret("yaml block", block, f"client_secret: |\n  {block}\nhost: h\n")
+    netrc = f"7{core('netrc', 13)}a"
+    yield Secret("netrc", netrc, f"machine h.example login u password {netrc}")
+    spoken = f"7{core('spoken', 13)}a"
+    yield Secret("in a sentence of somebody", spoken, f"The password is {spoken}")
+    user = core("user option", 14)
+    yield Secret("user and password", user, f"curl -u admin:{user} https://h.example")
+    attached = core("attached", 14)
+    yield Secret("attached option", attached, f"mysqldump -h db -uroot -p{attached} shop")
+    before_host = f"7{core('before host', 20, LETTERS)}a"
+    yield Secret("token before a host", before_host, f"https://{before_host}@git.example/o/r")
+    opaque_url = f"0.{core('first run', 30)}-{core('rest', 300, MIXED + '-_')}"
+    yield Secret("refresh token", opaque_url[2:], opaque_url)
+    devops = core("devops", 52, string.ascii_lowercase + "234567")
+    yield Secret("devops", devops, f"token {devops} for the build")
+    gitlab = f"glpat-{core('gitlab', 20)}"
+    yield Secret("gitlab", gitlab, f"git clone by {gitlab}")
+    databricks = f"dapi{core('databricks', 32, '0123456789abcdef')}"
+    yield Secret("databricks", databricks, f"host h token {databricks}")
     prompt = f"{core('prompt', 9)} {core('prompt2', 9)} {core('prompt3', 9)}"
     yield Secret("prompt", prompt, json.dumps({"prompt": prompt, "n": 1}))
 
@@ -130,6 +159,9 @@ def wrapped(text: str) -> dict[str, str]:
         "base64 behind a word": f"{'x' * 31}{base64.b64encode(text.encode()).decode()}",
         "base64url": base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
         "utf-16 in base64": base64.b64encode(text.encode("utf-16-le")).decode(),
+        "base64 in lines": base64.encodebytes(f"{'x' * 30} {text} {'y' * 60}".encode()).decode(),
+        "packed in base64": base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode(),
+        "hexadecimal": text.encode().hex(),
         "escapes": text.replace("=", "\\u003d").replace("&", "\\u0026").replace("/", "\\/"),
         "entities": text.replace("&", "&amp;").replace("=", "&#61;").replace("+", "&#x2B;"),
     }

@@ -208,6 +208,43 @@ def test_a_part_that_is_none_is_a_sentence_and_no_traceback(run: Path, name: str
     assert faulty(run)
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("findings.json", lambda document: a_failed(document).update(reason=["a"])),
+        ("findings.json", lambda document: a_failed(document)["observed"].append({"path": "a", "value": 1, "evidence": [1]})),
+        ("findings.json", lambda document: document.update(generated_at="soon")),
+        ("run.json", lambda document: document.update(chapters={"00_scope": 1})),
+        ("snapshot.json", lambda document: document["readings"][0].update(call=7)),
+        ("changes.json", lambda document: document.update(remarks=[None])),
+    ],
+)  # fmt: skip
+def test_a_part_of_another_shape_is_named(run: Path, name: str, change: Callable[[Any], None]) -> None:
+    edit(run, name, change)
+    (told,) = [each.sentence for each in verify(run) if each.outcome is Outcome.BAD]
+    assert name in told and "is damaged" in told
+
+
+def test_an_address_that_is_none_is_named(run: Path) -> None:
+    lines = (run / "requests.jsonl").read_text().splitlines()
+    first = json.loads(lines[0]) | {"url": "https://[31mX/subscriptions"}
+    (run / "requests.jsonl").write_text("\n".join([json.dumps(first), *lines[1:], ""]))
+    seal(run)
+    (told,) = [each.sentence for each in verify(run) if each.outcome is Outcome.BAD]
+    assert "requests.jsonl, line 1, is damaged at url" in told
+
+
+def test_what_a_tenant_wrote_begins_no_line_of_an_error(run: Path) -> None:
+    def rename(document: Any) -> None:
+        for each in document["findings"]:
+            each["subject"] += "\ngood  files"
+
+    edit(run, "findings.json", rename)
+    with pytest.raises(InputError, match="name one of") as told:
+        explain(open_bundle(run), "IAM-01")
+    assert "\n" not in str(told.value) and "\\u000agood  files" in str(told.value)
+
+
 def test_another_catalogue_is_a_note_and_no_fault(run: Path) -> None:
     def older(document: Any) -> None:
         document["catalogue_version"] = "2025.1"

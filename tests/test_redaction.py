@@ -40,6 +40,33 @@ def test_redacting_again_changes_nothing(secret: Secret) -> None:
         assert redact_text(kept) == kept
 
 
+@pytest.mark.parametrize("text", ["password\uff1a{}", "api_key\uff1d{}", "pass\u200bword\u00ad={}", "password := {}"])
+def test_signs_that_only_look_alike_or_do_not_show_hide_nothing(text: str) -> None:
+    secret = drawn("wide", 14)
+    for wrapped_text in (text, json.dumps({"note": text}), text.encode().hex()):
+        written = wrapped_text.replace("{}", secret).replace(b"{}".hex(), secret.encode().hex())
+        kept = redact_text(written)
+        assert not leaks(kept, secret) and "redacted:" in kept, kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The password policy asks for 14 signs; the pwd expires in 90 days.",
+        "docker run -u 1000:1000 -p8080:80 image",
+        "<key>name</key><tokens>12</tokens><a>b</a>",
+        '[{"name": "maxTokens", "value": "128"}, {"name": "keyName", "value": "primary"}]',
+        "ssh://git@github.com/o/r and https://lena.brandt@contoso.example/x",
+        "'tokens' => '128'",
+        "description: |\n  All is well.\n",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "5b0e2a14-3c77-4f0e-9d61-2a8c4e6f1b01",
+    ],
+)
+def test_what_only_resembles_a_notation_of_a_secret_is_kept(text: str) -> None:
+    assert redact_text(text) == text
+
+
 @pytest.mark.parametrize(("name", "value"), [*named_secrets("names")])
 def test_the_name_gives_a_short_secret_away(name: str, value: str) -> None:
     bodies: list[Any] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -16,6 +17,7 @@ from aoai_lib.bundle.verification import Outcome, verify
 from aoai_lib.controls import catalogue_version
 from aoai_lib.fleet import Task, assess_tenant
 from aoai_lib.parameters import load
+from aoai_lib.report.findings import evidence_of
 
 SAMPLE = ROOT / "docs" / "sample"
 RUN = SAMPLE / "run"
@@ -72,6 +74,37 @@ def test_its_verdicts_are_those_of_today(tmp_path: Path) -> None:
         for folder in (outcome.folder, RUN)
     )
     assert made == kept, AGAIN
+
+
+def test_every_link_in_its_pages_has_its_target() -> None:
+    """From a line of a notebook to the control in the report, and from there to the request."""
+    pages = {path.name: path.read_text(encoding="utf-8") for path in RUN.glob("*.html")}
+    targets = {
+        name: {html.unescape(each) for each in re.findall(r'\bid="([^"]*)"', page)} for name, page in pages.items()
+    }
+    crossing = 0
+    for name, page in pages.items():
+        for link in map(html.unescape, re.findall(r'href="([^"]*)"', page)):
+            other, _, place = link.partition("#")
+            assert place in targets[other or name], f"{name}: {link}"
+            crossing += bool(other)
+    assert crossing > 500
+    lines = [json.loads(line) for line in (RUN / "requests.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {f"e-{line['id']}" for line in lines} <= targets["report.html"]
+
+
+def test_every_finding_leads_to_a_request_unless_none_was_sent() -> None:
+    document = json.loads((RUN / "findings.json").read_text(encoding="utf-8"))
+    without = [each for each in document["findings"] if not evidence_of(each)]
+    assert {each["status"] for each in without} <= {"not_assessed"}
+    assert all("probes were off" in each["reason"] or "was not read" in each["reason"] for each in without), AGAIN
+
+
+def test_notes_in_its_notebooks_are_text_and_no_python() -> None:
+    for path in RUN.glob("*.ipynb"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            for output in cell.get("outputs", ()):
+                assert not "".join(output["data"]["text/plain"]).startswith("'"), path.name
 
 
 def test_nothing_of_the_machine_that_made_it_is_in_it() -> None:

@@ -15,7 +15,7 @@ from aoai_lib.evidence.store import Exchange
 from aoai_lib.model import ABSENT, InputError, State
 from aoai_lib.report import findings
 from aoai_lib.report.tables import reader
-from aoai_lib.report.text import shown, subject_name
+from aoai_lib.report.text import shown, subject_name, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +60,17 @@ def explain(bundle: Bundle, control: str, subject: str = "") -> Explanation:
     """
     about = [each for (name, _), each in bundle.findings.items() if name == control.upper()]
     if not about:
-        raise InputError(f"This run has no finding of “{control}”: `aoai controls` lists the controls.")
+        raise InputError(f"This run has no finding of “{visible(control)}”: `aoai controls` lists the controls.")
     wanted = subject.lower().strip("/")
     exact = [each for each in about if str(each["subject"]).lower().strip("/") == wanted]
     found = exact or [
         each for each in about if f"/{str(each['subject']).lower()}".endswith(f"/{wanted}" if wanted else "")
     ]
     if len(found) != 1:
-        names = ", ".join(sorted(str(each["subject"]) for each in found or about))
-        said = f"“{subject}” is" if subject else "Nothing is named, and there are"
+        names = ", ".join(sorted(visible(each["subject"]) for each in found or about))
+        said = f"“{visible(subject)}” is" if subject else "Nothing is named, and there are"
         raise InputError(
-            f"{said} {'more than one subject' if found else 'no subject'} of {control.upper()}: name one of {names}."
+            f"{said} {'more than one subject' if found else 'no subject'} of {visible(control.upper())}: name one of {names}."
         )
     return _explained(bundle, found[0])
 

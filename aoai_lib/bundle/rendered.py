@@ -65,7 +65,7 @@ def _displayed(value: Any) -> Shown:
     if value is None:
         return []
     shown: list[Any] = list(value.shown) if isinstance(value, Gallery) else [value]
-    return [{"text/plain": repr(each)} if isinstance(each, str) else dict(each._repr_mimebundle_()) for each in shown]
+    return [dict(each._repr_mimebundle_()) for each in shown]
 
 
 def _data(output: Mapping[str, Json]) -> dict[str, str]:

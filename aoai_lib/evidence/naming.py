@@ -27,7 +27,7 @@ _ALONE: Final = frozenset(
     }
 )
 _ENDS: Final = re.compile(
-    r"(?:password|passwd|passphrase|secret|secretvalue|conn(?:ection)?str(?:ing)?|authorization|cookie"
+    r"(?:password|passwd|passphrase|secretkey|secret|secretvalue|conn(?:ection)?str(?:ing)?|authorization|cookie"
     r"|(?:access|account|admin|api|app|client|function|host|instrumentation|master|openai|private|readonly|shared|shared?access|signing"
     r"|storage|subscription|system|workspace|services?|primary|secondary|encryption)key[12]?"
     r"|(?:access|refresh|id|auth|api|bearer|sas|session|security|bot|account|deploy|personalaccess)token"

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from aoai_lib.evidence import wrappings
+from aoai_lib.evidence import notations, wrappings
 from aoai_lib.evidence.masking import is_mask, mask
 from aoai_lib.evidence.naming import holds_secret, holds_speech, traits
 from aoai_lib.model import Json
@@ -79,8 +79,9 @@ _HEADER: Final = re.compile(
 _SCHEME: Final = re.compile(
     r"(?i)\b(bearer|basic|negotiate|sharedkey(?:lite)?|digest|apikey|token)(\s{1,4})(?!redacted:)([^\s\"'\\<>,;]{8,})"
 )
+_SIGNS: Final = re.compile("[=:\uff1a\uff1d]")
 _NAME: Final = re.compile(
-    r"(?<![\w.-])((?:[A-Za-z][\w.-]{0,40} )?[A-Za-z][\w.-]{0,80})([\"'\\]{0,4}\s{0,4}(?:=(?![=~>])|:)\s{0,4})"
+    r"(?<![\w.-])((?:[A-Za-z][\w.-]{0,40} )?[A-Za-z][\w.-]{0,80})([\"'\\]{0,4}\s{0,4}(?:=(?![=~>])|:=?|\uff1a|\uff1d)\s{0,4})"
 )
 _QUOTED: Final = re.compile(r"(\\{0,4}[\"'])(.*?)(?:(?<!\\)\1|\Z)", re.DOTALL)
 _STATEMENT: Final = re.compile(r"[^;\r\n\"]*(?=;)")
@@ -214,7 +215,8 @@ def _named_parts(text: str) -> str:
         text = _PRIVATE_KEY.sub(_masked, text)
     if "@" in text:
         text = _USER.sub(_masked, text)
-    if "=" in text or ":" in text:
+    text = notations.masked(text, _mask_told)
+    if _SIGNS.search(text):
         text = _assigned(_HEADER.sub(_header, text))
     if " -" in text or text.startswith("-"):
         text = _OPTION.sub(_option, text)
@@ -225,7 +227,7 @@ def _shaped_parts(text: str) -> str:
     for kind, shape in SHAPES.items():
         if kind not in _BY_NAME:
             text = shape.sub(_shaped, text)
-    return wrappings.PIECE.sub(lambda found: mask(found[0]) if wrappings.is_random(found[0]) else found[0], text)
+    return wrappings.without_random(text, mask)
 
 
 _BY_NAME: Final = frozenset(
@@ -238,6 +240,11 @@ _BY_NAME: Final = frozenset(
     }
 )
 """Shapes that only say that a secret follows: `_named_parts` finds what it is."""
+
+
+def _mask_told(value: str) -> str:
+    bare = value.strip()
+    return value.replace(bare, mask(bare)) if _may_be_secret(bare) and not bare.startswith("redacted:") else value
 
 
 def _masked(found: re.Match[str]) -> str:

@@ -189,7 +189,7 @@ def execute_notebook(name: str, folder: Path, parameters: Parameters) -> list[st
     except PapermillExecutionError as problem:
         problems.append(f"{target.name} stopped: {problem.ename}: {problem.evalue}")
     notebook_html.forget_paths(target)
-    notebook_html.export(target, target.with_suffix(".html"))
+    notebook_html.export(target, target.with_suffix(".html"), in_run=name != FLEET)
     return problems
 
 

@@ -82,7 +82,7 @@ def callers(run: Run) -> Gallery:
             told.append(f"{leaf(account)}: {note or 'nobody called.'}")
     if len(drawn) > DRAWN_AT_MOST:
         told.append(f"{len(drawn) - DRAWN_AT_MOST} more accounts are not drawn; the table has their callers.")
-    return Gallery(drawn[:DRAWN_AT_MOST], "\n".join(told))
+    return Gallery(drawn[:DRAWN_AT_MOST], told)
 
 
 def callers_figure(run: Run, usage: Usage, note: str = "") -> Figure:

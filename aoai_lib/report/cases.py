@@ -51,8 +51,8 @@ def cases(run: Run) -> Gallery:
         account, _, deployment = name.partition("/deployments/")
         found.setdefault(account, {}).setdefault(deployment, {})[value["case"]] = value
     if not found:
-        return Gallery([], "No case was sent: active probes were off.")
-    return Gallery([_figure(account, deployments) for account, deployments in found.items()], "")
+        return Gallery([], ["No case was sent: active probes were off."])
+    return Gallery([_figure(account, deployments) for account, deployments in found.items()])
 
 
 def _figure(account: str, deployments: dict[str, dict[str, Json]]) -> Figure:

@@ -11,6 +11,7 @@ from aoai_lib.report import guardrails as content
 from aoai_lib.report import matrices
 from aoai_lib.report.drawing import draw_path
 from aoai_lib.report.figure import Bar, Bars, Figure, Tone
+from aoai_lib.report.table import Note
 from aoai_lib.report.tables import PHASE_TITLES, declared
 from aoai_lib.report.text import words
 
@@ -25,11 +26,12 @@ _PARTS: Final = tuple(zip(map(words, _ORDER), (Tone.BAD, Tone.UNKNOWN, Tone.GOOD
 
 
 class Gallery:
-    """Several pictures shown below each other, one for each account. `note` follows them, or stands in their place."""
+    """Several pictures shown below each other, one for each account. `notes` follow them, or stand in their place."""
 
-    def __init__(self, figures: Iterable[Figure], note: str) -> None:
+    def __init__(self, figures: Iterable[Figure], notes: Iterable[str] = ()) -> None:
         self.figures = list(figures)
-        self.shown = [*self.figures, *([note] if note else [])]
+        sentences = tuple(notes)
+        self.shown: list[Figure | Note] = [*self.figures, *([Note(sentences)] if sentences else [])]
 
     def __repr__(self) -> str:
         return "\n\n".join(map(str, self.shown))
@@ -68,11 +70,11 @@ def private_paths(run: Run) -> Gallery:
     return Gallery(map(draw_path, paths[:DRAWN_AT_MOST]), _left_out(len(paths)))
 
 
-def _left_out(count: int) -> str:
+def _left_out(count: int) -> list[str]:
     """What is said below pictures of so many accounts."""
     if count > DRAWN_AT_MOST:
-        return f"{count - DRAWN_AT_MOST} more accounts are not drawn; the table of findings has them."
-    return "" if count else "No account could be read."
+        return [f"{count - DRAWN_AT_MOST} more accounts are not drawn; the table of findings has them."]
+    return [] if count else ["No account could be read."]
 
 
 def access(run: Run) -> Gallery:

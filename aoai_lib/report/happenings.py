@@ -43,7 +43,7 @@ def happenings(run: Run) -> Gallery:
     """Calls by day, tokens by deployment, rejected content by category, top callers. What was not read is told, not drawn."""
     shown = [_calls_by_day(run), _tokens(run), _rejected(run), _top_callers(run)]
     told = dict.fromkeys(each for each in shown if isinstance(each, str))
-    return Gallery([each for each in shown if isinstance(each, Figure)], "\n".join(told))
+    return Gallery([each for each in shown if isinstance(each, Figure)], told)
 
 
 def happenings_tables(run: Run) -> Tables:

@@ -104,7 +104,7 @@ def leads_by_day(run: Run) -> Gallery:
     """The leads of the window as a time line, a row for each detection that gave some."""
     found, missing = leads(run)
     if not found:
-        return Gallery([], "\n".join(missing) or "The detections found nothing to look at in the window.")
+        return Gallery([], missing or ["The detections found nothing to look at in the window."])
     until = datetime.fromisoformat(run.snapshot.as_of)
     step = timedelta(days=-(-run.snapshot.evidence_days // _STEPS))
     starts = [until - step * number for number in range(_STEPS, 0, -1)]
@@ -119,7 +119,7 @@ def leads_by_day(run: Run) -> Gallery:
         if step.days > 1
         else "Days are UTC."
     ]
-    return Gallery([Grid(title, columns, rows, _LEGEND, notes=[*notes, *missing], cell_width=52).draw()], "")
+    return Gallery([Grid(title, columns, rows, _LEGEND, notes=[*notes, *missing], cell_width=52).draw()])
 
 
 def _seen(found: list[Lead]) -> Iterator[Detection]:

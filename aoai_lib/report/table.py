@@ -70,6 +70,20 @@ class Tables:
         return {"text/plain": str(self), "text/html": "\n".join(pages)}
 
 
+@dataclass(frozen=True)
+class Note:
+    """Sentences that stand beside a picture, or in its place; each in a paragraph of its own."""
+
+    sentences: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(map(visible, self.sentences))
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        page = "\n".join(render("note.html.j2", note=each) for each in self.sentences)
+        return {"text/plain": str(self), "text/html": page}
+
+
 def cell_text(cell: Cell) -> str:
     """A cell as plain text; verdicts carry their sign."""
     if cell is None:
