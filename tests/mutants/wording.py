@@ -96,6 +96,8 @@ def _idle_by_form(source: Source) -> Iterator[ast.AST]:
                 each.annotation for each in ast.walk(node.args) if isinstance(each, ast.arg) and each.annotation
             )
             yield from [node.returns] if node.returns else []
+        elif isinstance(node, ast.ClassDef):
+            yield from node.decorator_list
         elif isinstance(node, ast.AnnAssign):
             yield node.annotation
         elif (isinstance(node, ast.JoinedStr) and _is_sentence("".join(_literals(node)))) or (
