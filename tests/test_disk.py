@@ -177,7 +177,7 @@ def test_a_hardening_on_a_disk_that_is_full(tmp_path: Path, record_property: Cal
             disk.allow(4 * KILO + octets)
             return contextlib.nullcontext()
 
-        seen = grow(allow, disk.at, 64 * KILO)
+        seen = grow(allow, disk.at, 96 * KILO)
     assert seen[0] == 0 and seen == sorted(seen)
     record_property("killed", f"harden, disk full: stopped {len(seen)} times, after {dict(Counter(seen))} writes")
 
