@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from builders import ACCOUNT, GROUP, SUBSCRIPTION, reading, snapshot
+from builders import ACCOUNT, GROUP, SUBSCRIPTION, reading, snapshot, workspace
 
 from aoai_lib.assess import judge
 from aoai_lib.controls import catalogue
@@ -110,10 +110,10 @@ def activity(operation: str, **properties: Any) -> dict[str, Any]:
     }
 
 
-def exported(workspace: str = WORKSPACE, *, activity_log: bool = True) -> list[Reading]:
+def exported(where: str = WORKSPACE, *, activity_log: bool = True) -> list[Reading]:
     """Everything of the account, and the activity log, goes to a workspace."""
     one = {
-        "workspaceId": workspace,
+        "workspaceId": where,
         "logs": [{"categoryGroup": "allLogs", "enabled": True}],
         "metrics": [{"category": "AllMetrics", "enabled": True}],
     }
@@ -124,6 +124,7 @@ def exported(workspace: str = WORKSPACE, *, activity_log: bool = True) -> list[R
             SUBSCRIPTION,
             [{"name": "all", "properties": one}] if activity_log else [],
         ),
+        workspace(where),
     ]
 
 

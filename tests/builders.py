@@ -51,6 +51,11 @@ def deployment(**properties: Any) -> dict[str, Any]:
     }
 
 
+def workspace(arm_id: str) -> Reading:
+    """A workspace that is there."""
+    return reading("workspace", arm_id, {"id": arm_id, "name": arm_id.rpartition("/")[2], "properties": {}})
+
+
 def snapshot(*readings: Reading, requirements: Mapping[str, Any] | None = None, **values: Any) -> Snapshot:
     """A snapshot of one account. Keyword arguments are sources read for the account; `readings` override and add.
 

@@ -231,7 +231,7 @@ def test_an_address_that_is_none_is_named(run: Path) -> None:
     (run / "requests.jsonl").write_text("\n".join([json.dumps(first), *lines[1:], ""]))
     seal(run)
     (told,) = [each.sentence for each in verify(run) if each.outcome is Outcome.BAD]
-    assert "requests.jsonl, line 1, is damaged at url" in told
+    assert "requests.jsonl, line 1, is no line of evidence" in told
 
 
 def test_what_a_tenant_wrote_begins_no_line_of_an_error(run: Path) -> None:

@@ -27,7 +27,7 @@ from usage_samples import (
 )
 
 from aoai_lib import run
-from aoai_lib.azure import clients
+from aoai_lib.azure import patience
 from aoai_lib.azure.logs import LONGEST
 from aoai_lib.azure.replay import Recording
 from aoai_lib.callers import (
@@ -180,7 +180,7 @@ def test_a_missing_table_is_named_and_is_not_nobody() -> None:
     ("fault", "said"), [("429:99:/query", "429"), ("504:99:/query", "504"), ("badjson:9:/query", "")]
 )
 def test_a_workspace_that_does_not_answer_is_a_gap(fault: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clients, "_RETRIES", 0)
+    monkeypatch.setattr(patience, "_RETRIES", 0)
     (gap,) = account_usage(collected(world([logged(5, properties_s=NOBODY)]), faults=[fault]), CLAIMS).gaps
     assert (gap.source, gap.state) == ("callers", State.FAILED)
     assert said in gap.reason

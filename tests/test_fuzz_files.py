@@ -125,7 +125,7 @@ def test_observations_are_merged_or_refused_by_the_files_name(folder: Path, cont
     path = folder / "observed.jsonl"
     path.write_bytes(content)
     try:
-        lines = evidence_file.read(path, datetime(2026, 11, 24, 18, tzinfo=UTC))
+        lines = evidence_file.read(path, datetime.now(UTC))
     except InputError as problem:
         assert str(path) in str(problem)
         return
@@ -137,7 +137,7 @@ def test_observations_are_merged_or_refused_by_the_files_name(folder: Path, cont
 def test_the_observations_that_are_changed_are_good_ones(folder: Path) -> None:
     path = folder / "good.jsonl"
     path.write_bytes(observed(SEEN))
-    assert len(evidence_file.read(path, datetime(2026, 11, 24, 18, tzinfo=UTC))) == len(SEEN) > 3
+    assert len(evidence_file.read(path, datetime.now(UTC))) == len(SEEN) > 3
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")

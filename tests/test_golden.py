@@ -137,4 +137,4 @@ def test_mixed_says_what_it_could_not_read(mixed: Snapshot) -> None:
     unread = [each for each in findings if each.status is Status.NOT_ASSESSED]
     denied = [each for each in unread if " answered 403" in each.reason]
     assert denied
-    assert all("The reader needs Microsoft." in each.reason for each in denied), [each.reason for each in denied]
+    assert all("The reader needs Microsoft" in each.reason for each in denied), [each.reason for each in denied]

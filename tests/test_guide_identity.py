@@ -190,9 +190,9 @@ def test_28_a_refusal_of_the_data_plane_is_in_no_activity_log(shop: tuple[Lab, r
     [("managed_identity", "ManagedIdentityCredential"), ("cli", "AzureCliCredential"), ("device_code", "DeviceCodeCredential")],
 )  # fmt: skip
 def test_29_production_names_its_credential(name: str, kind: str) -> None:
-    assert type(credentials.choose(name, clouds.find("public"))).__name__ == kind
+    assert type(credentials.choose(name, clouds.find("public")).inner).__name__ == kind
     with environment({"AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential"}):
-        chain = credentials.choose("default", clouds.find("public"))
+        chain = credentials.choose("default", clouds.find("public")).inner
         assert isinstance(chain, DefaultAzureCredential)
         assert [type(each).__name__ for each in chain.credentials] == ["ManagedIdentityCredential"]
     assert "AZURE_TOKEN_CREDENTIALS" not in os.environ

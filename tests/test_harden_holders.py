@@ -164,7 +164,10 @@ def test_deleted_principals_lose_what_nobody_holds(tmp_path: Path) -> None:
         asked = parameters("exposed")
         outcome = session.carry_out(asked, plan(asked, "IAM-13"), tmp_path)
         assert {each.became.value for each in outcome.results} == {"done"}
-        assert {each.status for each in outcome.proofs} == {Status.PASS}
+        # Whoever hardens here may not ask the directory whether everybody else is there, so nothing is said to pass.
+        assert {(each.status, "Directory.Read.All" in each.reason) for each in outcome.proofs} == {
+            (Status.NOT_ASSESSED, True)
+        }
         assert assignments(lab, DELETED) == {}
         assert plan(asked, "IAM-13").steps == ()
         back = session.take_back(asked, folder_of(tmp_path) / "undo.json")

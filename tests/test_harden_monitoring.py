@@ -141,7 +141,7 @@ def test_a_workspace_that_nobody_sends_to_yet_gets_the_alerts_that_need_no_row()
             assert "MON-07" in controls(opened.plan(found, only))
             for key, each in found.readings.items():
                 if each.source == "diagnostics_table":
-                    found.readings[key] = replace(each, state=State.NOT_FOUND, value=None)
+                    found.readings[key] = replace(each, state=State.NOT_FOUND, value=None, code="ResourceNotFound")
             planned = opened.plan(found, only)
     assert controls(planned) == {"MON-01", "MON-03", "MON-05", "MON-06", "MON-08", "MON-09"}
     left = {each.control: each.reason for each in planned.unplanned}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import ACCOUNT, GROUP, SUBSCRIPTION, reading, snapshot
+from builders import ACCOUNT, GROUP, SUBSCRIPTION, reading, snapshot, workspace
 
 from aoai_lib.assess import judge
 from aoai_lib.controls import catalogue
@@ -56,7 +56,7 @@ METRICS = [{"category": "AllMetrics", "enabled": True, "retentionPolicy": {"enab
 
 def verdict(id: str, *readings: Reading, requirements: Any = None, **values: Any) -> Finding:  # noqa: A002
     control = next(each for each in catalogue() if each.id == id)
-    (found,) = judge(snapshot(*readings, requirements=requirements, **values), [control])
+    (found,) = judge(snapshot(workspace(WORKSPACE), *readings, requirements=requirements, **values), [control])
     return found
 
 
@@ -92,19 +92,24 @@ def test_logs_that_go_where_no_query_reaches_are_told() -> None:
 
 def test_categories_spread_over_two_workspaces_are_seen_whole_by_no_query() -> None:
     other = setting(EVERY[2:], workspaceId=f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/other")
-    found = verdict("MON-01", diagnostic_settings=[setting(EVERY[:2]), other])
+    there = workspace(other["properties"]["workspaceId"])
+    found = verdict("MON-01", there, diagnostic_settings=[setting(EVERY[:2]), other])
     assert found.status == "fail"
     assert found.reason == "No single workspace receives all logs: “logs” lacks Trace, AzureOpenAIRequestUsage."
 
 
 def test_a_deleted_workspace_receives_nothing() -> None:
-    gone = reading("workspace", WORKSPACE, None, State.NOT_FOUND)
+    gone = reading("workspace", WORKSPACE, None, State.NOT_FOUND, code="ResourceNotFound")
     assert verdict("MON-01", gone, diagnostic_settings=[setting(ALL_LOGS)]).status == "fail"
 
 
-def test_a_workspace_that_may_not_be_read_still_receives() -> None:
+def test_a_workspace_that_may_not_be_read_may_not_be_there() -> None:
     denied = reading("workspace", WORKSPACE, None, State.DENIED, reason="GET answered 403")
-    assert verdict("MON-01", denied, diagnostic_settings=[setting(ALL_LOGS)]).status == "pass"
+    found = verdict("MON-01", denied, diagnostic_settings=[setting(ALL_LOGS)])
+    assert (found.status, "GET answered 403" in found.reason) == ("not_assessed", True)
+    other = setting(ALL_LOGS, workspaceId=f"{WORKSPACE}-2")
+    both = [setting(ALL_LOGS), other]
+    assert verdict("MON-01", denied, workspace(f"{WORKSPACE}-2"), diagnostic_settings=both).status == "pass"
 
 
 def test_a_list_of_settings_that_was_cut_off_proves_what_it_holds_and_nothing_else() -> None:
@@ -147,7 +152,13 @@ def test_metrics_reach_a_workspace(metrics: Any, status: str) -> None:
 def kept(table: Any, workspace: Any = None, activity: Any = None, state: State = State.COLLECTED) -> Finding:
     """MON-03 with a table's properties, the workspace's, and those of AzureActivity (None: not exported)."""
     readings = [
-        reading("diagnostics_table", WORKSPACE, {"name": "AzureDiagnostics", "properties": table}, state),
+        reading(
+            "diagnostics_table",
+            WORKSPACE,
+            {"name": "AzureDiagnostics", "properties": table},
+            state,
+            code="ResourceNotFound" if state is State.NOT_FOUND else "",
+        ),
         reading("workspace", WORKSPACE, {"name": "logs", "properties": workspace or {}}),
         reading("subscription_diagnostic_settings", SUBSCRIPTION, []),
     ]
@@ -234,6 +245,7 @@ def test_recorded_settings_are_judged() -> None:
     settings = [one for body in bodies for one in body.get("value", [body])]
     assert len(settings) >= 5
     for one in settings:
-        found = verdict("MON-01", diagnostic_settings=[one])
+        there = workspace(one["properties"].get("workspaceId") or WORKSPACE)
+        found = verdict("MON-01", there, diagnostic_settings=[one])
         assert found.status == "fail", one
-        assert verdict("MON-02", diagnostic_settings=[one]).status == "fail"
+        assert verdict("MON-02", there, diagnostic_settings=[one]).status == "fail"

@@ -72,7 +72,7 @@ def test_a_metric_alert_with_a_second_condition_fires_too_rarely() -> None:
         (team(armRoleReceivers=[{"name": "owners", "roleId": "x"}]), "pass", ""),
         (team(incidentReceivers=[{"name": "new kind"}]), "pass", ""),
         (reading("action_group", TEAM, {"id": TEAM, "name": "team", "properties": {"enabled": True}}), "fail", "no receiver"),
-        (reading("action_group", TEAM, None, State.NOT_FOUND), "fail", "its action group “team” does not exist"),
+        (reading("action_group", TEAM, None, State.NOT_FOUND, code="ResourceNotFound"), "fail", "its action group “team” does not exist"),
         (reading("action_group", TEAM, None, State.DENIED, reason="GET x answered 403"), "not_assessed", "answered 403"),
     ],
     ids=["told", "off", "eleven-empty-lists", "unsubscribed", "role", "new-kind", "lists-absent", "deleted", "denied"],

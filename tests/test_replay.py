@@ -198,7 +198,7 @@ def test_a_subscription_without_an_id_is_said_not_passed_over(item: Any) -> None
     listed = record(f"{SUB}/providers/Microsoft.CognitiveServices/accounts", {"value": [account]})
     snapshot = replay(Recording([record("/subscriptions", {"value": [item]}), listed]))
     reading = snapshot.reading("subscription_list", "")
-    assert (reading.state, "without an id" in reading.reason) == (State.FAILED, True)
+    assert (reading.state, "without “id”" in reading.reason) == (State.FAILED, True)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,12 @@ _LACKING: Final = re.compile(
             "key_attempt[0].code": "401",
             "key_attempt[0].message": "Access denied due to invalid subscription key or wrong API endpoint.",
         },
-        {"key_attempt[0].status": 200, "key_attempt[0].code": "", "key_attempt[0].message": ""},
+        {
+            "key_attempt[0].status": 200,
+            "key_attempt[0].code": "",
+            "key_attempt[0].message": "",
+            "key_attempt[0].models": True,
+        },
     ),
 )
 def keys_refused(facts: Facts) -> Verdict:

@@ -38,7 +38,7 @@ def load(document: Json) -> Snapshot:
     except ValidationError as problem:
         detail = problem.errors(include_url=False, include_input=False, include_context=False)[0]
         at = ".".join(str(step)[:60] for step in detail["loc"])
-        raise InputError(f"The snapshot is damaged: {at}: {detail['msg']}.") from None
+        raise InputError(f"The snapshot.json is damaged: {at}: {detail['msg']}.") from None
     values = {name: getattr(told, name) for name in _Document.model_fields}
     readings = {(reading.source, reading.scope.lower()): reading for reading in told.readings}
     return Snapshot(**{**values, "readings": readings})

@@ -134,7 +134,8 @@ def test_everything_was_served_and_done(told: Told) -> None:
             assert text.startswith("0 "), text[-2000:]
     assert len(told.runs) == 2 and len(told.pages) == 2 * 7 + 1
     for run in told.runs:
-        assert "bad" not in {line.split(" ")[0] for line in told.said[f"verify {run.parent.name}"].splitlines()}
+        said = told.said[f"verify {run.parent.name}"]
+        assert "bad" not in {line.split(" ")[0] for line in said.splitlines()}, said
 
 
 def test_no_file_is_where_it_should_not_be(told: Told) -> None:

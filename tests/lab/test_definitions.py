@@ -132,6 +132,7 @@ def test_what_the_lab_answers_to_writes_is_as_defined(definitions: Definitions) 
 
 
 UNDESCRIBED = {
+    "Microsoft.AlertsManagement/actionRules",
     "Microsoft.AlertsManagement/alerts",
     "Microsoft.Authorization/classicAdministrators",
     "Microsoft.Authorization/locks",
