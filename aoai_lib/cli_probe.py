@@ -74,7 +74,7 @@ def _names(parameters: Parameters | None, folder: Path | None) -> Sequence[str]:
 
     if folder is not None:
         snapshot = _snapshot(folder)
-        cloud = clouds.PUBLIC if snapshot.cloud == "lab" else clouds.find(snapshot.cloud)
+        cloud = clouds.resembled(snapshot.cloud)
     elif parameters is not None:
         from aoai_lib.run import collect
 

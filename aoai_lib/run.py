@@ -286,7 +286,7 @@ def collect(
     days = parameters.evidence_days
     credential: TokenCredential = credentials.NoCredential()
     if recording is not None:
-        cloud = clouds.find("public" if parameters.cloud == "lab" else parameters.cloud)
+        cloud = clouds.resembled(parameters.cloud)
     else:
         cloud = clouds.find(parameters.cloud)
         credential = credentials.choose(parameters.credential, cloud, parameters.tenant_id)

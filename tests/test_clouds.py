@@ -108,3 +108,10 @@ def token(claims: object) -> str:
 )
 def test_a_token_tells_who_reads(text: str, told: dict[str, str]) -> None:
     assert credentials.who(text) == told
+
+
+def test_names_of_a_run_on_the_lab_are_known_without_a_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run is verified, and its plan made again, long after the lab is gone."""
+    monkeypatch.delenv("AOAI_LAB", raising=False)
+    assert clouds.resembled("lab").private_zones == clouds.find("public").private_zones
+    assert clouds.resembled("china") is clouds.find("china")

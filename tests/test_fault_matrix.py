@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,19 +14,17 @@ CELLS = 40
 WHOLE = 4
 
 
-@pytest.fixture(scope="module", params=["hardened", "mixed"])
-def truth(request: pytest.FixtureRequest) -> Iterator[Truth]:
-    """A tenant that passes everything, and one half of which can't be read."""
-    yield truth_of(request.param)
+@pytest.fixture(scope="module")
+def truth() -> Truth:
+    """A tenant that passes everything. The others take minutes even for a sample: they are for `make faults`."""
+    return truth_of("hardened")
 
 
 def test_the_matrix_holds_every_request_and_every_fault(truth: Truth) -> None:
     cells = truth.cells()
     assert {asked for asked, _ in cells} == set(truth.tape)
     assert {fault for _, fault in cells} == {fault for family in FAMILIES.values() for fault in family}
-    assert {asked.path.split("/")[1] for asked, _ in cells} == {"subscriptions", "v1", "v1.0", "msi", "openai"} | (
-        {"providers"} if truth.parameters.tenant == "mixed" else set()
-    )
+    assert {asked.path.split("/")[1] for asked, _ in cells} == {"subscriptions", "v1", "v1.0", "msi", "openai"}
     assert len(cells) > 7000
 
 

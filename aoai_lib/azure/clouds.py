@@ -101,6 +101,12 @@ CHINA = Cloud(
 )
 
 
+def resembled(name: str) -> Cloud:
+    """The cloud whose names another's resources have: the lab's have the public one's, also where no lab answers any more. Raises
+    `InputError` for an unknown name."""
+    return PUBLIC if name == "lab" else find(name)
+
+
 def lab(environment: Mapping[str, str] = os.environ) -> Cloud:
     """The lab's cloud, from the environment that `aoai lab` prints. Raises `InputError` where there is none."""
     base = environment.get("AOAI_LAB", "").rstrip("/")

@@ -125,7 +125,7 @@ def _new_endpoint(site: Site, finding: Finding, facts: Facts) -> Iterator[Step]:
 def _documented_zones(site: Site, facts: Facts) -> list[str]:
     """The zones that Microsoft documents for a kind of account, for one that has no private link to ask about yet
     (Microsoft Learn, "Azure Private Endpoint private DNS zone values", 2026-08)."""
-    zones = list(clouds.find(site.snapshot.cloud).private_zones.values())
+    zones = list(clouds.resembled(site.snapshot.cloud).private_zones.values())
     return zones if facts.account.text("kind").lower() == "aiservices" else zones[:2]
 
 
