@@ -10,8 +10,8 @@ from aoai_lib.model import Status
 from tests.fault_matrix.answers import FAMILIES
 from tests.fault_matrix.matrix import Trials, Truth, is_probe, play, tried, truth_of
 
-CELLS = 40
-WHOLE = 4
+CELLS = 12
+WHOLE = 1
 
 
 @pytest.fixture(scope="module")
