@@ -33,6 +33,19 @@ def test_a_secret_is_masked_in_every_wrapping(secret: Secret, wrapping: str) -> 
         assert "redacted:" in kept or "redacted%3A" in kept
 
 
+@pytest.mark.parametrize("wrapping", list(wrapped("")))
+@pytest.mark.parametrize("secret", SECRETS, ids=lambda each: each.kind)
+def test_a_secret_is_masked_among_other_words(secret: Secret, wrapping: str) -> None:
+    text = wrapped(secret.text)[wrapping]
+    kept = {
+        "behind words": redact_text(f"Shop front, moved in May {text}"),
+        "first of two": redact_text(f"not JSON {text}\nand more"),
+        "in a page": redact_text(f"<html>{text} {text}</html>"),
+        "in a log": json.dumps(redact({"columns": [{"name": "Note"}], "rows": [[json.dumps({"note": f"a {text}"})]]})),
+    }
+    assert {where: text for where, text in kept.items() if leaks(text, secret.core)} == {}
+
+
 @pytest.mark.parametrize("secret", SECRETS, ids=lambda each: each.kind)
 def test_redacting_again_changes_nothing(secret: Secret) -> None:
     for text in wrapped(secret.text).values():

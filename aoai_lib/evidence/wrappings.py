@@ -18,7 +18,8 @@ from aoai_lib.evidence.masking import mask
 Redact = Callable[[str], str]
 
 _PERCENT: Final = re.compile(r"[^\s\"'<>]*%[0-9A-Fa-f]{2}[^\s\"'<>]*")
-_ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})|\\(/)")
+_ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})|\\([/\\\"nrt])")
+_ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t"}
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos);")
 _BASE64: Final = re.compile(r"(?<![\w+/=-])(?:[A-Za-z0-9+/]{12,}|[A-Za-z0-9_-]{12,})={0,2}(?![\w+/=-])")
 _READABLE: Final = re.compile(rb"[\t\n\r\x20-\x7e]{12,}|(?:[\t\n\r\x20-\x7e]\x00){12,}")
@@ -64,7 +65,11 @@ def _redecoded(piece: str, redact: Redact) -> str:
 def _unescaped(text: str) -> str:
     if "\\" not in text:
         return text
-    return _ESCAPE.sub(lambda found: "/" if found[3] else chr(int(found[1] or found[2], 16)), text)
+    return _ESCAPE.sub(_meant, text)
+
+
+def _meant(found: re.Match[str]) -> str:
+    return _ESCAPED.get(found[3], found[3]) if found[3] else chr(int(found[1] or found[2], 16))
 
 
 def _kept(piece: str, redact: Redact) -> str:
