@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from aoai_lib.collect import Form, OddAnswerError, Source
-from aoai_lib.collect.clock import service_clock
 from aoai_lib.collect.forms import check
 from aoai_lib.collect.scope import SOURCES
+from aoai_lib.evidence.clock import answer_times, service_clock
 from aoai_lib.evidence.store import Evidence, Exchange
 
 WHOLE = {"id": "/subscriptions/s", "properties": {}}
@@ -94,3 +94,26 @@ def clock(*dates: str) -> str:
 )
 def test_one_wrong_date_does_not_move_the_clock(dates: tuple[str, ...]) -> None:
     assert clock(*dates) == "2026-11-23T09:00:00Z"
+
+
+RIGHT = "Mon, 23 Nov 2026 09:10:00 GMT"
+ELSEWHERE = ("", "yesterday", "Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 31 Dec 2099 23:59:59 GMT")
+
+
+def later(date: str, time: str = "2026-11-23T09:20:00Z") -> Exchange:
+    return Exchange(**{**asdict(LINE), "time": time, "headers": {"date": date} if date else {}})
+
+
+@pytest.mark.parametrize("date", [*ELSEWHERE, RIGHT])
+@pytest.mark.parametrize("jumped", ["2026-11-23T09:20:00Z", "2036-11-23T09:20:00Z", "2016-11-23T09:20:00Z"])
+def test_an_answer_is_told_the_time_of_by_whichever_clock_is_not_far_off(date: str, jumped: str) -> None:
+    evidence = Evidence()
+    evidence.exchanges.extend(later(RIGHT) for _ in range(5))
+    assert answer_times(evidence)(later(date, jumped)) == "2026-11-23T09:10:00+00:00"
+
+
+@pytest.mark.parametrize("date", ELSEWHERE)
+def test_our_own_time_stands_in_for_a_wrong_date(date: str) -> None:
+    evidence = Evidence()
+    evidence.exchanges.extend(later(RIGHT) for _ in range(5))
+    assert answer_times(evidence)(later(date, "2026-11-23T10:05:00Z")) == "2026-11-23T09:55:00+00:00"

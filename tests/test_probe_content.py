@@ -24,6 +24,7 @@ from aoai_lib.lab.server import Lab
 from aoai_lib.model import InputError, Snapshot, Status
 from aoai_lib.parameters import Parameters, load
 from aoai_lib.probe import content
+from aoai_lib.probe.answers import judge as judged
 from aoai_lib.probe.suite import CANARY_LIST, READING, Case, cases_for, shown, suite
 from aoai_lib.probe.suite import load as load_cases
 from aoai_lib.run import collect
@@ -115,6 +116,23 @@ def test_filters_that_are_down_are_seen() -> None:
     assert verdicts(snapshot, "chat")["benign"] == "fail_open"
     assert statuses(snapshot, "CNT-14")["chat"] is Status.FAIL
     assert statuses(snapshot, "CNT-15")["chat"] is Status.FAIL
+
+
+def test_an_answer_that_broke_off_is_no_word_of_the_filters(hardened: Snapshot) -> None:
+    events = [{"choices": [], "prompt_filter_results": [{"content_filter_results": {"hate": {"filtered": False}}}]}]
+    cut = judged(200, events)
+    assert (cut.verdict, cut.annotated, cut.answered) == ("inconclusive", ("prompt",), False)
+    told = {"verdict": str(cut.verdict), "why": cut.why, "annotated": ["prompt"], "answered": False}
+    readings = dict(hardened.readings)
+    for reading in hardened.of(READING):
+        cases: Any = reading.value
+        half = [{**each, **told} if each["case"] == "benign-stream" else each for each in cases]
+        readings[READING, reading.scope.lower()] = replace(reading, value=half)
+    snapshot = replace(hardened, readings=readings)
+    for control in ("CNT-12", "CNT-14"):
+        assert statuses(hardened, control)["chat"] is Status.PASS
+        assert statuses(snapshot, control)["chat"] is not Status.PASS
+    assert statuses(snapshot, "CNT-14")["chat"] is Status.NOT_ASSESSED
 
 
 def test_a_deployment_that_is_not_there_costs_one_call() -> None:

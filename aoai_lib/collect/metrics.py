@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from aoai_lib.azure.clients import Azure
 from aoai_lib.collect import EACH_REGION, Form, Source, name_of, subscription_of
-from aoai_lib.collect.clock import service_clock
+from aoai_lib.evidence.clock import service_clock
 from aoai_lib.metrics import (
     BY_CATEGORY,
     BY_DEPLOYMENT,

@@ -11,9 +11,9 @@ from typing import Final
 from aoai_lib.azure.clients import CONCURRENCY, Azure
 from aoai_lib.collect import EACH_SUBSCRIPTION, Form, Readings, Source, group_of, name_of, sources, subscription_of
 from aoai_lib.collect.agenda import Agenda, Work
-from aoai_lib.collect.clock import service_clock
 from aoai_lib.collect.reader import read
 from aoai_lib.collect.scope import ACCOUNTS, SUBSCRIPTIONS, serves_models
+from aoai_lib.evidence.clock import service_clock
 from aoai_lib.model import Json, NothingToAssessError, Reading, Snapshot, State
 from aoai_lib.parameters import Parameters
 

@@ -13,8 +13,8 @@ from typing import Final
 from aoai_lib.azure.clients import Azure
 from aoai_lib.callers import CALLS, MOST_ROWS
 from aoai_lib.collect import EACH_SUBSCRIPTION, Form, Readings, Scopes, Source, items, monitoring
-from aoai_lib.collect.clock import service_clock
 from aoai_lib.collect.monitoring import workspaces_of
+from aoai_lib.evidence.clock import service_clock
 
 QUERIES: Final = "Microsoft.OperationalInsights/workspaces/query/read"
 _NEEDED: Final = ("diagnostic_settings", "workspace", "diagnostics_table")

@@ -61,8 +61,8 @@ def _why(case: View) -> str:
 
 
 def _is_lost(case: View) -> bool:
-    """Whether a case got no answer, or one that tells neither of the filters nor of what the model made of it."""
-    return case.text("verdict") == "inconclusive" and not case.flag("answered") and not case.texts("annotated")
+    """Whether a case got no answer, one that broke off (what it would have said of the filters is not known), or one that tells nothing."""
+    return case.text("verdict") == "inconclusive" and not case.flag("answered")
 
 
 @control(

@@ -51,7 +51,7 @@ def probed(
     """The snapshot with what was tried. Nothing is sent with a recording, nor unless `active_probes` is on."""
     if recording is not None:
         lines = recorded(recording, snapshot, parameters, evidence)
-        return _with(snapshot, lines, parameters, _count(lines) if lines else None)
+        return _with(snapshot, lines, parameters, evidence, _count(lines) if lines else None)
     parts = {name: part for name, part in _PARTS.items() if name in reads}
     if "identity" in parts:
         parts.pop("detections", None)
@@ -74,7 +74,7 @@ def probed(
         lines += identity.attempt(parameters, cloud, snapshot, evidence)
     if not parts.keys().isdisjoint(("identity", "detections")):
         lines += arrival.awaited(lines, snapshot, parameters, cloud, credential, evidence, progress)
-    return _with(snapshot, lines, parameters, budget.counted)
+    return _with(snapshot, lines, parameters, evidence, budget.counted)
 
 
 def _count(lines: list[Exchange]) -> Json:
@@ -83,8 +83,14 @@ def _count(lines: list[Exchange]) -> Json:
     return {"requests": len(lines), "tokens": sum(speech.tokens(line.body) or 0 for line in lines), "left_out": None}
 
 
-def _with(snapshot: Snapshot, lines: list[Exchange], parameters: Parameters, counted: Json) -> Snapshot:
-    found = {**identity.readings(lines, parameters), **content.readings(lines, snapshot), **arrival.readings(lines)}
+def _with(
+    snapshot: Snapshot, lines: list[Exchange], parameters: Parameters, evidence: Evidence, counted: Json
+) -> Snapshot:
+    found = {
+        **identity.readings(lines, parameters),
+        **content.readings(lines, snapshot),
+        **arrival.readings(lines, evidence),
+    }
     if counted is not None:
         found[COUNTED, "/"] = Reading(COUNTED, "/", State.COLLECTED, counted, call="active probes")
     return replace(snapshot, readings={**snapshot.readings, **found})

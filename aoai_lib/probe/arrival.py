@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from aoai_lib.azure.clients import Azure
@@ -20,6 +19,7 @@ from aoai_lib.azure.clouds import Cloud
 from aoai_lib.azure.recording import PREFIX, PROBE, marking
 from aoai_lib.azure.writing import CallError, explained
 from aoai_lib.detections import rows_in
+from aoai_lib.evidence.clock import answer_times
 from aoai_lib.evidence.store import VANTAGE, Evidence, Exchange
 from aoai_lib.model import Json, Reading, SignInError, Snapshot
 from aoai_lib.parameters import Parameters
@@ -51,8 +51,8 @@ class _Call:
 
     @property
     def question(self) -> str:
-        """For rows from a minute before the call on: two clocks of one service may differ a little."""
-        since = datetime.fromisoformat(self.at) - timedelta(minutes=1)
+        """For rows from the minute before the call's on: two clocks of one service may differ a little."""
+        since = (datetime.fromisoformat(self.at) - timedelta(minutes=1)).replace(second=0)
         return _QUESTION.format(since=f"{since:%Y-%m-%dT%H:%M:%SZ}", account=self.account.lower(), caller=self.caller)
 
 
@@ -68,7 +68,7 @@ def awaited(
     """Ask for the rows of the calls among `lines` until they are there or `probes.log_minutes` are over. The lab's clock stands
     still, so nothing comes by waiting there, and it is asked once.
     """
-    waiting = list(_calls(lines, snapshot))
+    waiting = list(_calls(lines, snapshot, answer_times(evidence)))
     if not waiting:
         return []
     azure = Azure(cloud, credential, evidence)
@@ -91,7 +91,7 @@ def awaited(
         azure.close()
 
 
-def _calls(lines: Iterable[Exchange], snapshot: Snapshot) -> Iterator[_Call]:
+def _calls(lines: Iterable[Exchange], snapshot: Snapshot, answered: Callable[[Exchange], str]) -> Iterator[_Call]:
     """The calls that were answered 200 to somebody with a name, of accounts whose settings name a workspace that can be asked."""
     found = {
         line.headers[ACCOUNT]: line
@@ -104,21 +104,13 @@ def _calls(lines: Iterable[Exchange], snapshot: Snapshot) -> Iterator[_Call]:
         for workspace in sorted(named - {""}):
             name = _property(snapshot.reading("workspace", workspace).value, "customerId")
             if name:
-                yield _Call(account, line.headers[CALLER], _answered(line), line.headers[VANTAGE], name)
+                yield _Call(account, line.headers[CALLER], answered(line), line.headers[VANTAGE], name)
 
 
 def _property(resource: Json, name: str) -> str:
     properties = resource.get("properties") if isinstance(resource, dict) else None
     value = properties.get(name) if isinstance(properties, dict) else None
     return value if isinstance(value, str) else ""
-
-
-def _answered(line: Exchange) -> str:
-    """When a line was answered: by the service's clock where it told it, else by ours."""
-    try:
-        return parsedate_to_datetime(line.headers["date"]).astimezone(UTC).isoformat()
-    except (KeyError, ValueError, TypeError):
-        return line.time
 
 
 def _ask(azure: Azure, call: _Call) -> list[Exchange]:
@@ -144,10 +136,11 @@ def _rows(line: Exchange) -> int:
     return count if isinstance(count, int) and not isinstance(count, bool) else 0
 
 
-def readings(lines: Iterable[Exchange]) -> dict[tuple[str, str], Reading]:
-    """What the last answer of each workspace says, by account."""
+def readings(lines: Iterable[Exchange], evidence: Evidence) -> dict[tuple[str, str], Reading]:
+    """What the last answer of each workspace says, by account. `evidence` is the run's, with all its times."""
     own = [line for line in lines if line.headers[PROBE] == LOG_ROW]
     last = {(line.headers[ACCOUNT], line.headers.get(_WORKSPACE, "")): line for line in own}
+    answered = answer_times(evidence)
     values: dict[str, list[Json]] = {}
     for (account, workspace), line in last.items():
         rows = _rows(line)
@@ -157,7 +150,7 @@ def readings(lines: Iterable[Exchange]) -> dict[tuple[str, str], Reading]:
                 "at": line.headers.get(_AT, ""),
                 "caller": line.headers.get(CALLER, ""),
                 "workspace": workspace,
-                "asked": _answered(line),
+                "asked": answered(line),
                 "status": line.status,
                 "rows": rows,
                 "received": received if isinstance(received, str) else "",

@@ -25,7 +25,7 @@ from requests.adapters import HTTPAdapter
 
 from aoai_lib.azure import patience, recording
 from aoai_lib.azure.patience import WholeAnswerAdapter
-from aoai_lib.collect import clock
+from aoai_lib.evidence import clock
 from aoai_lib.lab.server import Lab, load_worlds
 from tests.fault_matrix import matrix
 from tests.fault_matrix.matrix import TOKENS, Cell, Truth, is_probe, play, tried, truth_of
