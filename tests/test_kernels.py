@@ -75,6 +75,17 @@ class TestForked:
         assert told.splitlines() == [str(tmp_path), "für mich", "None"]
         assert standing == "['/dev/null']"
 
+    def test_it_listens_on_no_port_and_prints_all_the_same(self) -> None:
+        listening = (
+            "import os; own = {os.readlink(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd') if os.path.lexists(f'/proc/self/fd/{n}')}\n"
+            "tables = [line.split() for name in ('tcp', 'tcp6') for line in open(f'/proc/self/net/{name}').readlines()[1:]]\n"
+            "print([row[1] for row in tables if f'socket:[{row[9]}]' in own], sum(name.startswith('socket:') for name in own) > 3)"
+        )
+        threaded = "import threading; each = threading.Thread(target=print, args=('from a thread',)); each.start(); each.join()"
+        ports, said = printed(listening, threaded)
+        assert ports == "[] True"
+        assert said == "from a thread"
+
     def test_no_file_of_the_nursery_stays_open(self) -> None:
         ordinary = "import os; print(sum('socket' in os.readlink(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{n}')))"
         counts = {printed(ordinary)[0] for _ in range(3)}

@@ -25,9 +25,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aoai_lib.controls import catalogue
+
+if TYPE_CHECKING:
+    from ipykernel.iostream import IOPubThread
 
 LOADED: Final = (
     "IPython.core.completer",
@@ -200,9 +203,22 @@ def _become(birth: _Birth) -> None:
     # A kernel ends by itself when it has another parent than this.
     sys.argv = [*birth.argv, f"--IPKernelApp.parent_handle={os.getppid()}"]
 
-    from ipykernel.kernelapp import launch_new_instance
+    from ipykernel import iostream, kernelapp
 
-    launch_new_instance()
+    vars(kernelapp)["IOPubThread"] = _without_pipe(iostream.IOPubThread)
+    kernelapp.launch_new_instance()
+
+
+def _without_pipe(thread: type[IOPubThread]) -> type[IOPubThread]:
+    """The thread that publishes a kernel's output, without ipykernel's way for processes that are forked from a kernel to print: it
+    listens on TCP, where every user of the machine can connect, and cells of the playbook fork none."""
+
+    class WithoutPipe(thread):  # type: ignore[misc,valid-type]
+        def __init__(self, socket: Any, pipe: bool = False, session: Any = False) -> None:
+            del pipe
+            super().__init__(socket, pipe=False, session=session)
+
+    return WithoutPipe
 
 
 def main(number: int) -> None:

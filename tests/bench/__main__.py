@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from collections.abc import Sequence
 from importlib.metadata import version
 
@@ -49,14 +50,20 @@ def page(found: Sequence[Measure]) -> str:
 @click.command(help=__doc__)
 @click.argument("names", nargs=-1, type=click.Choice(list(MEASURES)))
 def main(names: Sequence[str]) -> None:
-    console, found = Console(), []
-    for name in names or MEASURES:
-        with console.status(f"Measuring: {name}"):
+    progress, found, failed = Console(stderr=True), list[Measure](), list[str]()
+    for number, name in enumerate(names or MEASURES, 1):
+        progress.print(f"{number} of {len(names or MEASURES)}: {MEASURES[name].__doc__}", highlight=False)
+        try:
             found += MEASURES[name]()
+        except (RuntimeError, OSError, subprocess.SubprocessError) as problem:
+            failed.append(name)
+            progress.print(f"Not measured: {problem}", markup=False, style="red")
     table = Table("what", "measured", "goal", "met")
     for each in found:
         table.add_row(each.what, each.figure, each.goal, _met(each).strip("*"))
-    console.print(table)
+    Console().print(table)
+    if failed:
+        raise click.ClickException(f"Not measured, so the page is left as it was: {', '.join(failed)}.")
     if not names:
         PAGE.write_text(page(found), encoding="utf-8")
 
