@@ -334,6 +334,48 @@ def test_what_ssh_keygen_overlooks_in_a_signature_is_seen(run: Path, key: Path, 
             signer(run, allowed)
 
 
+DUMMY_TOKEN = Path("/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so")
+"""OpenSSH's own stand-in for a hardware token, of its regression tests (Debian's package openssh-tests)."""
+needs_token = pytest.mark.skipif(not DUMMY_TOKEN.exists(), reason="OpenSSH's dummy token (openssh-tests) is not here")
+
+
+@needs_ssh
+@pytest.mark.parametrize(
+    ("kind", "bits"),
+    [
+        ("ecdsa", "256"),
+        ("ecdsa", "521"),
+        ("rsa", "3072"),
+        pytest.param("ed25519-sk", "256", marks=needs_token),
+        pytest.param("ecdsa-sk", "256", marks=needs_token),
+    ],
+)
+def test_keys_of_every_kind_sign(kind: str, bits: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_SK_PROVIDER", str(DUMMY_TOKEN))
+    own = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-b", bits, "-N", "", "-C", "", "-f", own], check=True)
+    (tmp_path / "SHA256SUMS").write_text("0" * 64 + "  run.json\n")
+    allowed = allowing(own, "auditor", tmp_path)
+    sign(tmp_path, own)
+    found = signer(tmp_path, allowed)
+    assert (found.kind, found.principal) == (kind.upper(), "auditor")
+    verify_it = [
+        "ssh-keygen",
+        "-Y",
+        "verify",
+        "-f",
+        allowed,
+        "-I",
+        "auditor",
+        "-n",
+        "file",
+        "-s",
+        tmp_path / "SHA256SUMS.sig",
+    ]
+    with (tmp_path / "SHA256SUMS").open("rb") as sums:
+        assert subprocess.run(verify_it, stdin=sums, capture_output=True).returncode == 0
+
+
 @needs_ssh
 def test_a_signature_made_for_something_else_does_not_count(run: Path, key: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-f", key, "-n", "git", run / "SHA256SUMS"], check=True)

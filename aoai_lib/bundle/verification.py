@@ -202,7 +202,10 @@ def _status(found: dict[tuple[str, str], dict[str, Json]], key: tuple[str, str])
 
 
 def _made_by(bundle: Bundle) -> str:
-    return f"It was made by version {bundle.about.get('tool_version')}; this is {version('aoai-playbook')}."
+    made, here = bundle.about.get("tool_version"), version("aoai-playbook")
+    if made != here:
+        return f"It was made by version {made}; this is {here}."
+    return f"It was made by version {made} with the catalogue {bundle.document['catalogue_version']}; this has {catalogue_version()}."
 
 
 def usable(path: Path) -> str:
