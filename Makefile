@@ -14,7 +14,7 @@ assess: $(VENV)/.ready
 	@$(RUN) aoai_lib assess
 
 test: check
-	@$(RUN) pytest -n 2 --dist loadfile
+	@$(RUN) pytest -n 3 --dist loadfile
 
 check: $(VENV)/.ready
 	@$(RUN) ruff check --quiet .

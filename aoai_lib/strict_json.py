@@ -13,32 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from aoai_lib.model import InputError, Json
-
-MOST_BYTES: Final = 1 << 30
-"""What is larger is no recording and no part of a run: the largest that were seen have a tenth of that."""
-
-
-def read_text(path: Path, what: str, most: int = MOST_BYTES) -> str:
-    """The text of a regular UTF-8 file, a mark of its byte order taken off. Raises `InputError` that names the file and `what` it should be."""
-    try:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder and can't be read: name a file, {what}.")
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path} can't be read: it is no regular file. Name {what}.")
-        with path.open("rb") as file:
-            raw = file.read(min(most, path.stat().st_size) + 1)
-    except FileNotFoundError:
-        raise InputError(f"{path} can't be read: there is no such file. Name {what}.") from None
-    except (OSError, ValueError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else "that is no path"
-        raise InputError(f"{path!s} can't be read ({reason}): check path and permissions.") from None
-    if len(raw) > most:
-        raise InputError(f"{path} can't be read: it is larger than {most >> 20} MiB. Name {what}.")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        line = raw.count(b"\n", 0, problem.start) + 1
-        raise InputError(f"{path}, line {line}, can't be read as text: it is not UTF-8.") from None
+from aoai_lib.text_file import read_text
 
 
 def parse(text: str) -> Json:

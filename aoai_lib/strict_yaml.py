@@ -11,7 +11,6 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -22,6 +21,7 @@ Location = tuple[str | int, ...]
 """Where a value is: keys and list positions from the top, as in `("waivers", 0, "owner")`."""
 
 SIZE_LIMIT: Final = 1024 * 1024
+"""Octets. No file that a person writes is larger."""
 DEPTH_LIMIT: Final = 20
 
 _SAME_IN_BOTH: Final[Mapping[str, bool | None]] = {
@@ -63,29 +63,6 @@ def shown(value: object) -> str:
     """A value as a message may show it: quoted and short."""
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-
-
-def read_text(path: Path) -> str:
-    """The text of a regular UTF-8 file of at most 1 MiB. Raises InputError for everything else, naming the file."""
-    try:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; name one YAML file in it.")
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path} is not a regular file; name a YAML file.")
-        with path.open("rb") as file:
-            raw = file.read(SIZE_LIMIT + 1)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist; check the path, or start from parameters/template.yaml.") from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a valid path"
-        raise InputError(f"{shown(str(path))} cannot be read ({reason}); check path and permissions.") from error
-    if len(raw) > SIZE_LIMIT:
-        raise InputError(f"{path} is larger than 1 MiB, which no parameters file is; check that it is the right file.")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}, line {line}: this is not UTF-8 text; save the file as UTF-8.") from error
 
 
 def parse_text(text: str, name: str) -> Document:

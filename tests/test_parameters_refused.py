@@ -145,9 +145,9 @@ def test_references_cannot_blow_up(tmp_path: Path) -> None:
         (b"tenant: a\n\tcloud: lab\n", "t.yaml, line 2: this is not valid YAML"),
         (b"tenant: a\n---\ntenant: b\n", "t.yaml, line 2: this is not valid YAML"),
         (b"tenant: a\ncloud: \x01\n", "t.yaml, line 2: a control character is not allowed in YAML; remove it."),
-        (b"tenant: a\nvantage: caf\xe9\n", "t.yaml, line 2: this is not UTF-8 text; save the file as UTF-8."),
-        ("tenant: a\n".encode("utf-16"), "t.yaml, line 1: this is not UTF-8 text"),
-        (b"# " + b"x" * 1024 * 1024, "t.yaml is larger than 1 MiB"),
+        (b"tenant: a\nvantage: caf\xe9\n", "t.yaml, line 2, can't be read as text: save the file as UTF-8."),
+        ("tenant: a\n".encode("utf-16"), "t.yaml, line 1, can't be read as text"),
+        (b"# " + b"x" * 1024 * 1024, "t.yaml can't be read: it is larger than 1 MiB"),
     ],
 )
 def test_a_file_that_holds_no_parameters_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
@@ -155,23 +155,26 @@ def test_a_file_that_holds_no_parameters_is_refused(tmp_path: Path, content: byt
 
 
 def test_a_path_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.yaml does not exist; check the path"):
+    with pytest.raises(
+        InputError,
+        match=r"none\.yaml can't be read: there is no such file\. Name a parameters file, as parameters/template\.yaml",
+    ):
         load(tmp_path / "none.yaml")
-    with pytest.raises(InputError, match="is a folder; name one YAML file in it"):
+    with pytest.raises(InputError, match="is a folder and can't be read: name a file"):
         load(tmp_path)
-    with pytest.raises(InputError, match=r"cannot be read \(Not a directory\)"):
+    with pytest.raises(InputError, match=r"can't be read \(Not a directory\)"):
         (tmp_path / "file").touch()
         load(tmp_path / "file" / "t.yaml")
-    with pytest.raises(InputError, match=r"cannot be read \(File name too long\)"):
+    with pytest.raises(InputError, match=r"can't be read \(File name too long\)"):
         load("x" * 5000)
-    with pytest.raises(InputError, match=r"cannot be read \(not a valid path\)"):
+    with pytest.raises(InputError, match=r"can't be read \(that is no path\)"):
         load("a\0b")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InputError, match="is not a regular file"):
+    with pytest.raises(InputError, match="it is no regular file"):
         load(tmp_path / "pipe")
 
 

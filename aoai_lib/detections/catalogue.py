@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from aoai_lib.detections.events import SHAPES, Event, tables_of
 from aoai_lib.model import InputError
-from aoai_lib.strict_yaml import parse_text, read_text
+from aoai_lib.strict_yaml import SIZE_LIMIT, parse_text
+from aoai_lib.text_file import read_text
 
 FOLDER: Final = Path(__file__).parent / "files"
 _PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
@@ -156,7 +157,7 @@ def find(name: str) -> Detection:
 def read(path: Path) -> Detection:
     """The detection in a file. Raises `InputError` that names the file and what is wrong in it."""
     try:
-        return Detection.model_validate(parse_text(read_text(path), path.name).value)
+        return Detection.model_validate(parse_text(read_text(path, "a detection", SIZE_LIMIT), path.name).value)
     except ValidationError as problem:
         first = problem.errors(include_url=False, include_input=False)[0]
         at = ".".join(map(str, first["loc"]))

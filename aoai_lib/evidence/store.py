@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from aoai_lib import strict_json
 from aoai_lib.folder import naming
 from aoai_lib.model import InputError, Json
+from aoai_lib.text_file import read_text
 
 VANTAGE: Final = "x-aoai-vantage"
 """Header of the lines of an observation, which no service sent: the vantage point that the line was seen from."""
@@ -110,7 +111,7 @@ class Evidence:
 
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Json]]]:
     """The objects of a `requests.jsonl`, with their line numbers. Raises `InputError` for what is none."""
-    text = strict_json.read_text(path, "a requests.jsonl")
+    text = read_text(path, "a requests.jsonl")
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from aoai_lib import strict_json
 from aoai_lib.harden.wire import differences, holds, projected, writable
 from aoai_lib.model import InputError, Json
+from aoai_lib.text_file import read_text
 
 
 class _Record(BaseModel):
@@ -156,7 +157,7 @@ class Plan(_Record):
 
 def read(path: Path, what: str) -> Plan:
     """The plan in a file that is `what`. Raises `InputError`."""
-    return load(strict_json.read_text(path, what), str(path))
+    return load(read_text(path, what), str(path))
 
 
 def load(text: str, where: str) -> Plan:

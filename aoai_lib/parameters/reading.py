@@ -16,7 +16,8 @@ from aoai_lib.model import InputError, Json, Requirements
 from aoai_lib.parameters.tenant import Parameters
 from aoai_lib.parameters.wishes import ACCOUNT, CONTROL, GUID, LABEL, POLICY, Hardening, Probes, Waiver
 from aoai_lib.secret_shapes import kind_of, names_a_secret
-from aoai_lib.strict_yaml import DEPTH_LIMIT, Document, Location, parse_text, read_text, shown
+from aoai_lib.strict_yaml import DEPTH_LIMIT, SIZE_LIMIT, Document, Location, parse_text, shown
+from aoai_lib.text_file import read_text
 
 _ACCOUNT_ID: Final = re.compile(
     r"(?i)/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft\.CognitiveServices/accounts/[^/\s]+"
@@ -61,7 +62,7 @@ _DEVICES: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 
 def load(path: Path | str) -> Parameters:
     """The parameters in a YAML file. Raises InputError: a sentence for each problem, with file, line and mend."""
-    text, name = read_text(Path(path)), str(path)
+    text, name = read_text(Path(path), "a parameters file, as parameters/template.yaml", SIZE_LIMIT), str(path)
     for number, line in enumerate(text.splitlines(), start=1):
         if kind := kind_of(line):
             raise InputError(f"{name}, line {number}: this {_DISCLOSED.format(kind)}")
