@@ -11,6 +11,7 @@ import click
 
 from aoai_lib import console as terminal
 from aoai_lib.command import DONE, INCOMPLETE, in_words
+from aoai_lib.folder import check_file
 from aoai_lib.model import InputError
 from aoai_lib.parameters import Parameters, load
 
@@ -64,6 +65,8 @@ def harden(
 def _check_options(
     apply: bool, undo: Path | None, save: Path | None, saved: Path | None, only: tuple[str, ...]
 ) -> None:
+    if save is not None:
+        check_file(save)
     if undo is not None and (apply or save or saved or only):
         raise InputError("--undo takes a whole hardening back: leave --apply, --only, --save and --plan out.")
     if saved is not None and only:

@@ -58,6 +58,18 @@ def check_writable(out: Path) -> None:
         ) from None
 
 
+def check_file(path: Path) -> None:
+    """Raise `InputError` unless a file of that name can be made: looked at before the work that fills it."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file.")
+    if not path.absolute().parent.is_dir():
+        raise InputError(
+            f"{path} can't be written: there is no folder {path.absolute().parent}. Make it, or name another file."
+        )
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise InputError(f"{path} can't be written: its folder is not yours to write. Name another file.")
+
+
 def write_durably(path: Path, text: str) -> None:
     """Write a file so that, whatever happens meanwhile, it is there whole and on disk, or is as it was before."""
     replace_durably(path, text.encode(), path.with_name(f".{path.name}.draft"))

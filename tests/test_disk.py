@@ -223,10 +223,12 @@ def test_a_disk_that_can_only_be_read(tmp_path: Path) -> None:
 
 
 def test_a_plan_that_can_not_be_kept_is_told_in_words(tmp_path: Path) -> None:
-    with own_lab("exposed"):
-        result = aoai("harden", EXPOSED, "--only", "CNT-16", "--save", tmp_path / "nowhere" / "plan.json")
-    assert result.exit_code == 1
-    assert "Error:" in result.output and "Traceback" not in result.output
+    for named, reason in ((tmp_path / "nowhere" / "plan.json", "there is no folder"), (tmp_path, "is a folder")):
+        with own_lab("exposed") as lab:
+            result = aoai("harden", EXPOSED, "--only", "CNT-16", "--save", named)
+            assert lab.requests == [], "it is said before anything is read"
+        assert result.exit_code == 2
+        assert "Error:" in result.output and reason in result.output and "Traceback" not in result.output
 
 
 def test_a_file_that_does_not_fit_leaves_the_one_before(tmp_path: Path) -> None:
