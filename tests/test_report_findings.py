@@ -189,6 +189,19 @@ def test_the_evidence_sheet_leads_from_a_finding_to_what_was_asked_and_answered(
     assert [row[2] for row in refused] == ["403"]
 
 
+def test_each_row_of_access_and_guardrails_leads_to_what_was_asked(lab: Lab, tmp_path: Path) -> None:
+    evidence = Evidence()
+    run = run_of(collect(lab, "mixed", evidence))
+    workbook.write(run, document_of(run), evidence.exchanges, tmp_path / "findings.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "findings.xlsx")
+    asked = {each.id: each.url for each in evidence.exchanges}
+    for name, path in (("Access", "/roleAssignments"), ("Guardrails", "/raiPolicies")):
+        heading, *rows = [[cell.value for cell in row] for row in book[name].iter_rows()]
+        assert heading[-1] == "evidence" and rows
+        for row in rows:
+            assert any(path in asked[line] for line in row[-1].split()), row
+
+
 def test_the_workbook_is_the_same_each_time(mixed: Snapshot, tmp_path: Path) -> None:
     run = run_of(mixed)
     for name in ("a", "b"):

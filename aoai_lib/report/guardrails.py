@@ -13,7 +13,7 @@ from aoai_lib.guardrails.matrix import Row as Deployment
 from aoai_lib.model import Requirements
 from aoai_lib.report import table
 from aoai_lib.report.figure import Cell, Figure, Grid, Row, Tone
-from aoai_lib.report.matrices import DRAWN_AT_MOST, accounts_of
+from aoai_lib.report.matrices import DRAWN_AT_MOST, accounts_of, lines_by_subject
 from aoai_lib.report.table import Table
 from aoai_lib.report.text import leaf, words
 
@@ -31,6 +31,8 @@ _LEGEND: Final = (
     Cell("?", Tone.UNKNOWN, "not known"),
     Cell("·", Tone.NONE, "no such filter"),
 )
+_JUDGING_FILTERS: Final = frozenset({"CNT-01", "CNT-02", "CNT-03", "CNT-04", "CNT-05", "CNT-07", "CNT-09"})
+"""Controls of a deployment that read its policy, the policies below that, and its lists."""
 _KINDS: Final = {
     None: "not known",
     Family.TEXT: "text: all filters",
@@ -192,7 +194,9 @@ def guardrail_table(run: Run) -> Table:
         )
         for account, row in _all(run)
     ]
-    return Table("Guardrails", columns, rows, "No deployment could be read.")
+    cited = lines_by_subject(run, _JUDGING_FILTERS)
+    evidence = [cited.get(f"{account}/deployments/{row.deployment}".lower(), "") for account, row in _all(run)]
+    return Table("Guardrails", columns, rows, "No deployment could be read.", evidence)
 
 
 def blocklists(run: Run) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from aoai_lib.effective_access import AccessMatrix, Entry, access_matrix
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 DRAWN_AT_MOST: Final = 40
 """Rows of a drawn matrix; the table beside it holds them all."""
 
+_JUDGING_ACCESS: Final = frozenset({"IAM-04", "IAM-06", "IAM-07", "IAM-08", "IAM-09"})
+"""Controls of an account that read all role assignments, definitions and groups behind its matrix."""
 _ACCESS_LEGEND: Final = (
     Cell("direct", Tone.BAD, "standing, given on the account itself"),
     Cell("inherited", Tone.WEAK, "standing, from above"),
@@ -31,6 +34,16 @@ _ACCESS_LEGEND: Final = (
 def accounts_of(run: Run) -> list[str]:
     """ARM ids of the run's accounts, by name."""
     return sorted((reading.scope for reading in run.snapshot.of("account")), key=leaf)
+
+
+def lines_by_subject(run: Run, controls: Collection[str]) -> dict[str, str]:
+    """By lower-cased ARM id of a subject, the line ids of `requests.jsonl` that the verdicts of some controls about it rest on."""
+    found: dict[str, dict[str, None]] = {}
+    for each in run.findings:
+        if each.control in controls:
+            lines = found.setdefault(each.subject.id.lower(), {})
+            lines.update(dict.fromkeys(line for seen in each.observed for line in seen.evidence))
+    return {subject: " ".join(lines) for subject, lines in found.items()}
 
 
 def access_figure(run: Run, account: str) -> Figure:
@@ -110,13 +123,17 @@ def access_table(run: Run) -> Table:
     `how` is direct or inherited, with the group or the tenant by which a principal comes by it.
     """
     rows: list[tuple[table.Cell, ...]] = []
+    evidence: list[str] = []
+    cited = lines_by_subject(run, _JUDGING_ACCESS)
     for account in accounts_of(run):
         matrix = access_matrix(run.snapshot, account)
         for row in matrix.rows:
             entries = dict.fromkeys(entry for held in row.cells.values() for entry in held)
             rows += [(leaf(account), *_access_line(row, entry, matrix)) for entry in entries]
+        evidence += [cited.get(account.lower(), "")] * (len(rows) - len(evidence))
     columns = ("account", "principal", "name", "who", "role", "how", "scope", "held", "condition on", "can")
-    return Table("Access", columns, rows, "No role assignment that reaches an account could be read.")
+    empty = "No role assignment that reaches an account could be read."
+    return Table("Access", columns, rows, empty, evidence)
 
 
 def _access_line(row: AccessRow, entry: Entry, matrix: AccessMatrix) -> tuple[table.Cell, ...]:

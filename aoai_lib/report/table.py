@@ -21,12 +21,14 @@ SHOWN_AT_MOST: Final = 200
 
 @dataclass(frozen=True)
 class Table:
-    """Rows with headings. `empty` is the sentence that stands in for a table without rows."""
+    """Rows with headings. `empty` is the sentence that stands in for a table without rows; `evidence`, where it is given, has the line
+    ids of `requests.jsonl` that each row rests on, which the workbook shows in a column of its own."""
 
     caption: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[Cell, ...]]
     empty: str = "There is nothing to show."
+    evidence: Sequence[str] = ()
 
     @property
     def frame(self) -> pandas.DataFrame:

@@ -51,8 +51,8 @@ def write(
         sheets.add("Changes", [changes.findings(changed)])
         sheets.add("Changed properties", [changes.properties(changed)])
         sheets.add("Accepted risks", [acceptances.waivers(run)])
-        sheets.add("Access", [matrices.access_table(run)])
-        sheets.add("Guardrails", [guardrails.guardrail_table(run)])
+        sheets.add("Access", [_cited(matrices.access_table(run))])
+        sheets.add("Guardrails", [_cited(guardrails.guardrail_table(run))])
         sheets.add("Frameworks", [crosswalk.frameworks(run)])
         sheets.add("Baselines", [crosswalk.baselines(run)])
         sheets.add("Evidence", [_evidence(document, exchanges)])
@@ -92,6 +92,12 @@ def _findings(document: Document) -> Table:
         for row in map(flat, document["findings"])
     ]
     return Table("", COLUMNS, rows)
+
+
+def _cited(shown: Table) -> Table:
+    """The table with the evidence of its rows as the last column."""
+    rows = [(*row, ids) for row, ids in zip(shown.rows, shown.evidence, strict=True)]
+    return Table(shown.caption, (*shown.columns, "evidence"), rows, shown.empty)
 
 
 def _evidence(document: Document, exchanges: Sequence[Exchange]) -> Table:
