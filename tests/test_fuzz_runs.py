@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tenants import ROOT
 
+from aoai_lib.assess import judge
 from aoai_lib.azure import clouds, credentials
 from aoai_lib.azure.clients import Azure
 from aoai_lib.azure.replay import Recording
@@ -22,7 +24,7 @@ from aoai_lib.collect.reader import read
 from aoai_lib.evidence import snapshots
 from aoai_lib.evidence.seal import seal
 from aoai_lib.evidence.store import Evidence
-from aoai_lib.model import InputError, Reading, Snapshot, State
+from aoai_lib.model import InputError, Reading, Snapshot, State, Status
 from aoai_lib.parameters import Parameters
 from aoai_lib.report import findings, ocsf, page, workbook
 from aoai_lib.report.changes import without_earlier
@@ -111,6 +113,23 @@ def test_whatever_was_read_is_judged_and_shown(tmp_path_factory: pytest.TempPath
     page.write(run, document, [], folder / "report.html", without_earlier("run", "fuzz"))
     findings.write_csv(document, folder / "findings.csv")
     workbook.write(run, document, [], folder / "findings.xlsx", without_earlier("run", "fuzz"))
+
+
+@fuzzed(40)
+@given(data=st.data())
+def test_what_could_not_be_read_turns_no_verdict_into_a_pass(hardened: Snapshot, data: st.DataObject) -> None:
+    """Any number of answers lost at once: a verdict stays as it was, opens, or is gone with its subject."""
+    known = [*hardened.readings]
+    lost = data.draw(st.lists(st.sampled_from(known), min_size=1, max_size=12, unique=True))
+    how = data.draw(st.sampled_from([State.DENIED, State.FAILED]))
+    unread = {
+        key: replace(hardened.readings[key], state=how, value=None, reason="GET / answered 503.", code="")
+        for key in lost
+    }
+    before = {(each.control, each.subject.id): each.status for each in judge(hardened)}
+    for each in judge(replace(hardened, readings={**hardened.readings, **unread})):
+        was = before.get((each.control, each.subject.id))
+        assert each.status in (was, Status.NOT_ASSESSED), (lost, each)
 
 
 @pytest.fixture(scope="module")
