@@ -69,12 +69,13 @@ class Token:
     end: int
 
 
-def tokens_of(query: str) -> list[Token]:
-    """The query's tokens without white space and comments."""
+@lru_cache(maxsize=8)
+def tokens_of(query: str) -> tuple[Token, ...]:
+    """The query's tokens without white space and comments. Several look at the same query, one after the other."""
     found: Iterator[re.Match[str]] = TOKEN.finditer(query)
-    return [
+    return tuple(
         Token(str(m.lastgroup), m.group(), m.start(), m.end()) for m in found if m.lastgroup not in ("space", "comment")
-    ]
+    )
 
 
 def check_names(query: str, tables: Mapping[str, Mapping[str, str]]) -> None:
@@ -147,7 +148,8 @@ def translate(query: str, columns: Mapping[str, Sequence[str]], now: Any) -> tup
     import duckdb_kql
 
     try:
-        result = _translated(query, tuple((table, tuple(held)) for table, held in columns.items()), now)
+        named = [table for table in columns if table in query or "*" in query]
+        result = _translated(query, tuple((table, tuple(columns[table])) for table in named), now)
     except duckdb_kql.KqlSyntaxError as error:
         span = error.diagnostics[0].span
         token = next((t.text for t in tokens_of(query.split("\n")[span.line - 1][span.column :])), "")
