@@ -19,6 +19,7 @@ from aoai_lib.evidence.store import Evidence
 from aoai_lib.fleet.claims import claimed
 from aoai_lib.fleet.outcome import Outcome, failed_severities
 from aoai_lib.fleet.places import Place
+from aoai_lib.fleet.preloading import preload
 from aoai_lib.folder import RunFolder, new_run_id
 from aoai_lib.kernels import LocalKernelManager, warmed
 from aoai_lib.model import InputError, Json, PlaybookError
@@ -113,6 +114,7 @@ def outcome_of(folder: Path) -> Outcome:
 
 
 def _assess(task: Task, folder: RunFolder, progress: Progress) -> Outcome:
+    preload()
     with warmed():
         try:
             run, evidence = _collect(task, folder, progress)
