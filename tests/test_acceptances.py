@@ -48,6 +48,19 @@ def test_each_says_what_it_does(mixed: Snapshot, given: Any, sentence: str, need
     assert (found.sentence, found.needs_a_look) == (sentence, needs_a_look)
 
 
+@pytest.mark.parametrize(
+    ("subject", "sentence"),
+    [
+        ("*", "Ended on 2026-11-22; another acceptance holds."),
+        ("*-timetables", "Ended on 2026-11-22: 1 failed finding counts again."),
+    ],
+)
+def test_one_that_ended_says_nothing_of_what_another_accepts(mixed: Snapshot, subject: str, sentence: str) -> None:
+    ended = waiver(subject="*", expires="2026-11-22")
+    found, _ = acceptances.acceptances(run_of(mixed, waivers=[ended, waiver(subject=subject)]))
+    assert (found.sentence, found.needs_a_look) == (sentence, True)
+
+
 def test_they_are_counted_apart_and_change_no_other_count(mixed: Snapshot) -> None:
     plain = document_of(run_of(mixed, waivers=[]))["counts"]
     given = [waiver(subject="*"), waiver(control="IAM-01", subject="*", expires="2026-01-01")]

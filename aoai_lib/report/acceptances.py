@@ -42,10 +42,19 @@ def _acceptance(run: Run, waiver: Waiver) -> Acceptance:
     findings = "1 failed finding" if failed == 1 else f"{failed} failed findings"
     if failed and held == "active":
         return Acceptance(waiver, held, failed, f"Accepts {findings} until {waiver.expires}.", False)
+    if failed and not (counting := sum(_counts(run, each) for each in about)):
+        return Acceptance(waiver, held, failed, f"Ended on {waiver.expires}; another acceptance holds.", True)
     if failed:
-        again = f"{findings} count{'s' if failed == 1 else ''} again"
+        findings = "1 failed finding" if counting == 1 else f"{counting} failed findings"
+        again = f"{findings} count{'s' if counting == 1 else ''} again"
         return Acceptance(waiver, held, failed, f"Ended on {waiver.expires}: {again}.", True)
     return Acceptance(waiver, held, failed, _idle(waiver, about), True)
+
+
+def _counts(run: Run, finding: Finding) -> bool:
+    """Whether a failure is an accepted risk by none of the waivers."""
+    found = waiver_of(finding, run.parameters.waivers, _today(run))
+    return finding.status is Status.FAIL and (found is None or found["state"] != "active")
 
 
 def _idle(waiver: Waiver, about: list[Finding]) -> str:
