@@ -20,7 +20,8 @@ from aoai_lib.lab.server import Lab
 from aoai_lib.model import Phase, Severity, Snapshot, Status
 from aoai_lib.report import findings, ocsf, workbook
 from aoai_lib.report.findings import evidence_of
-from aoai_lib.report.text import fitted, inert, shown, subject_name, visible
+from aoai_lib.report.table import Table
+from aoai_lib.report.text import fitted, inert, pieces, shown, subject_name, visible
 
 WAIVER = {
     "control": "NET-01",
@@ -143,6 +144,14 @@ def test_text_is_fitted_into_its_place() -> None:
         "aoai-sh…",
         "a\\u202eb",
     )
+
+
+def test_names_of_parameters_are_code_in_pages_and_all_else_is_text() -> None:
+    told = "Set `active_probes` to <true>, `<b>` and `a\u202eb`."
+    assert pieces(told) == [("Set ", False), ("active_probes", True), (" to <true>, `<b>` and `a\\u202eb`.", False)]
+    page = Table("c", ("control", "why", "observed"), [("NET-01", told, "`x`")])._repr_mimebundle_()["text/html"]
+    assert "Set <code>active_probes</code> to &lt;true&gt;, `&lt;b&gt;` and `a\\u202eb`." in page
+    assert page.count("<code>") == 1, "what a tenant says is shown as it is"
 
 
 def test_values_are_shown_as_json_and_text_as_it_is() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aoai_lib.model import Severity, Status
-from aoai_lib.report.text import brief, fitted, shown, subject_name, visible, words
+from aoai_lib.report.text import brief, fitted, pieces, shown, subject_name, visible, words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -35,6 +35,7 @@ def _environment() -> Environment:
     )
     made.filters |= {
         "brief": brief,
+        "pieces": pieces,
         "cut": visible,
         "fit": fitted,
         "shown": shown,

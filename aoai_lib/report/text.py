@@ -9,6 +9,7 @@ from typing import Final
 
 from aoai_lib.model import ABSENT, Absent, Json
 
+_CODE: Final = re.compile(r"`([A-Za-z][\w./ -]{1,60})`")
 MOST_CHARACTERS: Final = 2000
 """Length at which any text is cut where nothing shorter is asked for."""
 
@@ -25,6 +26,11 @@ def visible(text: str, limit: int = MOST_CHARACTERS) -> str:
     if not (told.isascii() and told.isprintable()):
         told = "".join(f"\\u{ord(each):04x}" if unicodedata.category(each) in _INVISIBLE else each for each in told)
     return told if len(text) <= limit and len(told) <= limit else f"{told[:limit]}… ({len(text):,} characters)"
+
+
+def pieces(text: str) -> list[tuple[str, bool]]:
+    """A sentence of the playbook in parts, and of each whether it stood between backticks: a name of a parameter or a command."""
+    return [(part, number % 2 == 1) for number, part in enumerate(_CODE.split(visible(text)))]
 
 
 def fitted(text: str, letters: int) -> str:
