@@ -164,7 +164,7 @@ def test_the_workbook_holds_every_finding_as_text(exposed: Snapshot, tmp_path: P
     workbook.write(run, document, [], tmp_path / "findings.xlsx")
     book = openpyxl.load_workbook(tmp_path / "findings.xlsx")
     assert book.sheetnames == [
-        "Summary", "Findings", "Changes", "Changed properties", "Accepted risks", "Access", "Guardrails", "Frameworks",
+        "Summary", "Findings", "Not assessed", "Changes", "Changed properties", "Accepted risks", "Access", "Guardrails", "Frameworks",
         "Baselines", "Evidence",
     ]  # fmt: skip
     sheet = book["Findings"]

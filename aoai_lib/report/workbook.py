@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _CELL_LIMIT: Final = 32_000
 """Excel takes 32,767 characters in a cell."""
 _WIDEST: Final = 70
+_LINE: Final = 15.0
+"""Points. Excel fits a row to its text when it opens a file; other programs show the height that the file says."""
+_MOST_LINES: Final = 12
 _FILLS: Final = {"fail": "#F4D3CC", "pass": "#DCE9DC", "not assessed": "#F3E9C6", "not applicable": "#ECECEC"}
 
 
@@ -35,7 +38,7 @@ def write(
     path: Path | BinaryIO,
     changed: Document | None = None,
 ) -> None:
-    """Write the workbook: summary, findings, what changed, accepted risks, access, guardrails, frameworks, and the requests with
+    """Write the workbook: summary, findings, what could not be assessed, what changed, accepted risks, access, guardrails, frameworks, and the requests with
     the findings that rest on each. `changed` is `changes.json`; without it the run is compared with none.
     """
     from xlsxwriter import Workbook
@@ -48,6 +51,7 @@ def write(
         sheets = _Sheets(book)
         sheets.add("Summary", _summary(run, document, changed))
         sheets.add("Findings", [_findings(document)])
+        sheets.add("Not assessed", [tables.not_assessed(run)])
         sheets.add("Changes", [changes.findings(changed)])
         sheets.add("Changed properties", [changes.properties(changed)])
         sheets.add("Accepted risks", [acceptances.waivers(run)])
@@ -82,7 +86,6 @@ def _summary(run: Run, document: Document, changed: Document) -> list[Table]:
         Table(scope.caption, ("", "value"), [*scope.rows, *about]),
         tables.by_phase(run),
         tables.by_account(run),
-        tables.not_assessed(run),
     ]
 
 
@@ -132,6 +135,8 @@ class _Sheets:
         self.book = book
         base = {"valign": "top", "text_wrap": True}
         self.text: Format = book.add_format(base)
+        self.number: Format = book.add_format({**base, "align": "left"})
+        self.sentence: Format = book.add_format({"valign": "top"})
         self.heading: Format = book.add_format({**base, "bold": True, "bottom": 1, "bg_color": "#E9EDF2"})
         self.caption: Format = book.add_format({"bold": True, "font_size": 13})
         self.fills = {name: book.add_format({**base, "bg_color": colour}) for name, colour in _FILLS.items()}
@@ -140,34 +145,35 @@ class _Sheets:
         sheet = self.book.add_worksheet(name)
         sheet.set_landscape()
         sheet.fit_to_pages(1, 0)
-        row = 0
+        row, widths = 0, list(_widths(shown))
+        for column, width in enumerate(widths):
+            sheet.set_column(column, column, width)
         for table in shown:
             if len(shown) > 1:
                 sheet.write_string(row, 0, visible(table.caption), self.caption)
                 row += 1
-            row = self._table(sheet, row, table) + 1
-        for column, width in enumerate(_widths(shown)):
-            sheet.set_column(column, column, width)
+            row = self._table(sheet, row, table, widths) + 1
         if len(shown) == 1:
             sheet.freeze_panes(1, 0)
             sheet.repeat_rows(0)
             sheet.autofilter(0, 0, max(len(shown[0].rows), 1), len(shown[0].columns) - 1)
 
-    def _table(self, sheet: Any, row: int, table: Table) -> int:
+    def _table(self, sheet: Any, row: int, table: Table, widths: Sequence[float]) -> int:
         for column, text in enumerate(table.columns):
             sheet.write_string(row, column, text, self.heading)
         for cells in table.rows:
             row += 1
+            sheet.set_row(row, _LINE * max(map(_lines, map(_text, cells), widths)))
             for column, cell in enumerate(cells):
                 self._cell(sheet, row, column, cell)
         if not table.rows:
             row += 1
-            sheet.write_string(row, 0, table.empty, self.text)
+            sheet.write_string(row, 0, table.empty, self.sentence)
         return row + 1
 
     def _cell(self, sheet: Any, row: int, column: int, cell: Cell) -> None:
         if isinstance(cell, int | float):
-            sheet.write_number(row, column, cell, self.text)
+            sheet.write_number(row, column, cell, self.number)
             return
         text = _text(cell)
         sheet.write_string(row, column, visible(text, _CELL_LIMIT), self.fills.get(text, self.text))
@@ -177,6 +183,13 @@ def _text(cell: Cell) -> str:
     if cell is None:
         return ""
     return words(cell.value) if isinstance(cell, Status | Severity) else str(cell)
+
+
+def _lines(text: str, width: float) -> int:
+    """How many lines a text takes in a column of so many letters, about: ids of resources break late, and leave room behind."""
+    if len(text) < width:
+        return 1 + text.count("\n")
+    return min(_MOST_LINES, sum(1 + len(line) // int(width * 0.8) for line in text.split("\n")))
 
 
 def _widths(shown: Sequence[Table]) -> Iterator[float]:
