@@ -41,7 +41,7 @@ def compose(notebook_path: Path, *, in_run: bool = True) -> str:
     settings.HTMLExporter.extra_template_basedirs = [str(_TEMPLATES)]
     settings.HTMLExporter.template_name = "notebook"
     settings.HTMLExporter.embed_images = True
-    settings.CSSHTMLHeaderPreprocessor.style = "friendly"
+    settings.CSSHTMLHeaderPreprocessor.style = "xcode"
     exporter = HTMLExporter(config=settings)  # type: ignore[no-untyped-call]
     exporter.environment.filters["with_links"] = _with_links if in_run else str
     about = {"metadata": {"name": _title(notebook, notebook_path.stem)}, "sheet": _SHEET.read_text(encoding="utf-8")}

@@ -10,9 +10,12 @@ from chromium import executable, opened
 from playwright.sync_api import Browser, Page
 from reporting import HOSTILE, document_of, renamed, run_of
 from run_all import jupyterlab, run_all
+from tenants import ROOT
 
 from aoai_lib.model import Snapshot
 from aoai_lib.report import page
+
+SAMPLE = ROOT / "docs" / "sample" / "run"
 
 pytestmark = pytest.mark.skipif(
     executable() is None, reason="there is no Chromium on this machine (on Debian: apt install chromium)"
@@ -61,6 +64,39 @@ def test_the_report_fits_the_screen(tab: Page, report: Path, width: int) -> None
     tab.set_viewport_size({"width": width, "height": 900})
     tab.goto((report / "mixed.html").as_uri())
     assert tab.evaluate("document.documentElement.scrollWidth") == width
+
+
+CONTRAST = """() => {
+  const linear = value => value / 255 <= 0.03928 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4;
+  const light = colour => [0.2126, 0.7152, 0.0722].reduce((sum, share, at) => sum + share * linear(colour[at]), 0);
+  const parts = text => text.match(/[0-9.]+/g).map(Number);
+  const behind = element => {
+    for (; element; element = element.parentElement) {
+      const colour = parts(getComputedStyle(element).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0.5) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const faint = {};
+  let seen = 0;
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const element = walk.currentNode.parentElement;
+    if (!walk.currentNode.textContent.trim() || !element.getClientRects().length || element.closest("svg")) continue;
+    const [one, other] = [light(parts(getComputedStyle(element).color)), light(behind(element))].sort((a, b) => b - a);
+    seen += 1;
+    if ((one + 0.05) / (other + 0.05) < 4.5) faint[element.outerHTML.slice(0, 80)] = (one + 0.05) / (other + 0.05);
+  }
+  return [seen, faint];
+}"""
+"""Texts that are shown, and those of them whose contrast with what is behind is below 4.5 to 1 (WCAG 2.2, 1.4.3)."""
+
+
+@pytest.mark.parametrize("name", ["report", "04_operational_monitoring"])
+def test_all_text_stands_out_from_its_ground(tab: Page, name: str) -> None:
+    tab.goto((SAMPLE / f"{name}.html").as_uri())
+    seen, faint = tab.evaluate(CONTRAST)
+    assert seen > 300 and faint == {}
 
 
 def test_the_summary_fits_one_screen(tab: Page, report: Path) -> None:
