@@ -156,6 +156,23 @@ def test_where_processes_are_not_forked_nothing_changes(monkeypatch: pytest.Monk
         assert dict(os.environ) == before
 
 
+def test_a_kernel_that_has_done_its_work_is_not_interrupted() -> None:
+    signals: list[int] = []
+
+    class Watched(LocalKernelManager):
+        async def _async_signal_kernel(self, signum: int) -> None:
+            signals.append(signum)
+            await super()._async_signal_kernel(signum)
+
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("import os; print(os.getpid())")],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    client = NotebookClient(notebook, kernel_manager_class=Watched)
+    client.execute()
+    assert signals == [] and gone(int(notebook.cells[0].outputs[0].text))
+
+
 def test_client_and_kernel_talk_over_sockets_that_only_this_user_can_open() -> None:
     manager = LocalKernelManager()
     assert (manager.transport, Path(manager.ip).parent.stat().st_mode & 0o077) == ("ipc", 0)

@@ -30,6 +30,13 @@ class LocalKernelManager(AsyncKernelManager):
         self._sockets = tempfile.TemporaryDirectory(prefix="kernel-")
         return f"{self._sockets.name}/s"
 
+    async def _async_interrupt_kernel(self) -> None:
+        """Not where the kernel is to end anyway: one that is just reading the request to end would complain of it on the terminal."""
+        if not self.shutting_down:
+            await super()._async_interrupt_kernel()
+
+    interrupt_kernel = _async_interrupt_kernel
+
     async def _async_cleanup_resources(self, restart: bool = False) -> None:
         """Take the sockets' folder away with the kernel."""
         await super()._async_cleanup_resources(restart=restart)
