@@ -35,6 +35,11 @@ _BAD: Final = frozenset({"failed", "canceled"})
 _ENDED: Final = frozenset({"", "succeeded", *_BAD})
 
 
+_AFTER_A_FAILURE: Final = (
+    "Start the same command again to have what is missing planned anew, or take back what was done by --undo."
+)
+
+
 class Became(StrEnum):
     """What became of a step."""
 
@@ -128,7 +133,8 @@ class Application:
             if problem.status == 409 and problem.code.lower() == _THERE:
                 return self._result(step, Became.ALREADY, "It is so already, by an assignment of another name.")
             mend = f" The signed-in identity needs {step.permission}." if problem.status in (401, 403) else ""
-            return self._result(step, Became.FAILED, f"{problem}{mend}")
+            after = f" {_AFTER_A_FAILURE}" if problem.status and problem.status < 400 else ""
+            return self._result(step, Became.FAILED, f"{problem}{mend}{after}")
 
     def _result(self, step: Step, became: Became, sentence: str, listed: tuple[str, ...] = ()) -> Result:
         self._journal.note(step.id, became.value, sentence)
@@ -142,7 +148,8 @@ class Application:
         if _is_under_way(resource):
             resource, unread = self._await(step, lambda seen: not _is_under_way(seen))
             if unread or _is_under_way(resource):
-                return self._held_up(step, unread or f"the service is still at work on it (“{_state(resource)}”)")
+                why = f"Nothing was sent: {step.patience} s later {unread or _at_work(resource)}."
+                return self._result(step, Became.STOPPED, f"{why} Start the same command again when that has ended.")
             if step.done(resource):
                 return self._settle(step, Became.ALREADY, "It was so already.")
         if not step.unchanged(resource):
@@ -171,26 +178,22 @@ class Application:
         """Wait until the service shows what was written, and has ended its own work on it. `doubt` says why that may not have been."""
         self._progress(step, "reading back")
         resource, unread = self._await(step, step.done)
-        if unread or not step.done(resource):
-            shown = (
-                unread
-                or f"it reads otherwise: {_shown(differences(step.seen(resource) or {}, step.request.body or {}))}"
-            )
-            return self._unconfirmed(step, doubt or "Sent.", shown)
-        state = _state(resource)
-        if _is_under_way(resource):
-            return self._unconfirmed(step, doubt or "Sent.", f"the service is still at work on it (“{state}”)")
-        if state in _BAD:
-            return self._result(step, Became.FAILED, f"{doubt} The service says that it ended as “{state}”.".strip())
+        if unread or _is_under_way(resource):
+            return self._unconfirmed(step, doubt, unread or _at_work(resource))
+        if not step.done(resource):
+            otherwise = _shown(differences(step.seen(resource) or {}, step.request.body or {}))
+            return self._unconfirmed(step, doubt, f"it reads otherwise: {otherwise}")
+        if _state(resource) in _BAD:
+            return self._ended_badly(step, doubt, resource)
         return self._result(step, became, sentence)
 
-    def _held_up(self, step: Step, why: str) -> Result:
-        sentence = f"Nothing was sent: {step.patience} s later {why}. Start the same command again when that has ended."
-        return self._result(step, Became.STOPPED, sentence)
-
-    def _unconfirmed(self, step: Step, sent: str, shown: str) -> Result:
+    def _unconfirmed(self, step: Step, doubt: str, shown: str) -> Result:
         again = "Start the same command again: it looks before it sends."
-        return self._result(step, Became.UNCONFIRMED, f"{sent} {step.patience} s later {shown}. {again}")
+        return self._result(step, Became.UNCONFIRMED, f"{doubt or 'Sent.'} {step.patience} s later {shown}. {again}")
+
+    def _ended_badly(self, step: Step, doubt: str, resource: Json) -> Result:
+        said = f"{doubt} The service says that its last operation ended as “{_state(resource)}”. {_AFTER_A_FAILURE}"
+        return self._result(step, Became.FAILED, said.strip())
 
     def _take_back(self, step: Step) -> Result:
         resource = self._read(step)
@@ -210,9 +213,9 @@ class Application:
         doubt = self._send(step, step.undo, resource, self._shows(step))
         resource, unread = self._await(step, step.undone)
         if unread or not step.undone(resource):
-            return self._unconfirmed(step, doubt or "Sent.", unread or "it is not as before")
-        if (state := _state(resource)) in _BAD:
-            return self._result(step, Became.FAILED, f"{doubt} The service says that it ended as “{state}”.".strip())
+            return self._unconfirmed(step, doubt, unread or "it is not as before")
+        if _state(resource) in _BAD:
+            return self._ended_badly(step, doubt, resource)
         self._restore(step)
         return self._result(step, Became.DONE, f"{step.undo_note or 'Taken back, and read back.'} {doubt}".rstrip())
 
@@ -295,6 +298,10 @@ def _state(resource: Json) -> str:
 def _is_under_way(resource: Json) -> bool:
     """Whether the service is still at work on a resource."""
     return _state(resource) not in _ENDED
+
+
+def _at_work(resource: Json) -> str:
+    return f"the service is still at work on it (“{_state(resource)}”)"
 
 
 def _changed_since(when: str, before: Json, now: Json) -> str:
