@@ -163,3 +163,35 @@ def test_a_private_endpoint_is_connected_to_an_account_that_is_not_listed(
     assert found.reading("accounts", SUBSCRIPTION).state is state
     open_ = [each for each in judge(found) if each.status is Status.NOT_ASSESSED and "it lacks “shop”" in each.reason]
     assert bool(open_) is (state is State.PARTIAL)
+
+
+@pytest.mark.parametrize(
+    ("scope", "listed", "state"),
+    [
+        (ACCOUNT, [], State.PARTIAL),
+        (f"{ACCOUNT}/projects/one", [], State.PARTIAL),
+        (ACCOUNT, [f"{ACCOUNT}-2"], State.COLLECTED),
+        (ACCOUNT.rpartition("/")[0], [], State.COLLECTED),
+        (f"/subscriptions/{SUBSCRIPTION}", [], State.COLLECTED),
+    ],
+)
+def test_a_role_is_given_on_an_account_where_none_is_listed(scope: str, listed: list[str], state: State) -> None:
+    seen = snapshot(
+        reading("account_list", SUBSCRIPTION, listed),
+        reading("accounts", SUBSCRIPTION, []),
+        reading("role_assignments", SUBSCRIPTION, [{"properties": {"scope": scope}}]),
+    )
+    assert contradicted(seen).reading("accounts", SUBSCRIPTION).state is state
+
+
+def test_a_subscription_without_accounts_logs_calls_of_one() -> None:
+    seen = snapshot(
+        reading("account_list", SUBSCRIPTION, []),
+        reading("accounts", SUBSCRIPTION, []),
+        reading("callers", "w", called("chat", "2026-11-23T08:00:00Z")),
+    )
+    found = contradicted(seen).reading("accounts", SUBSCRIPTION)
+    assert (found.state, found.reason) == (
+        State.PARTIAL,
+        "it lacks “shop”, which left a log row at 2026-11-23T08:00:00Z",
+    )

@@ -100,16 +100,38 @@ def _rows(snapshot: Snapshot) -> Iterator[tuple[str, Row]]:
 
 
 def _accounts(snapshot: Snapshot) -> Iterator[tuple[tuple[str, str], str]]:
-    """Subscriptions whose list lacks an account to which a private endpoint has an approved connection."""
+    """Subscriptions whose list lacks an account that something else names. What outlives an account is believed only against a
+    list that is empty: an assignment is left behind where an account is moved, rows where it is deleted.
+    """
     readings: Readings = dict(snapshot.readings)
+    for target, why, outlives in _named(snapshot, readings):
+        listed = readings.get(("account_list", subscription_of(target)))
+        if listed is None or listed.state is not State.COLLECTED or not isinstance(listed.value, list):
+            continue
+        if target in {each.lower() for each in listed.value} or (outlives and listed.value):
+            continue
+        if ("accounts", listed.scope.lower()) in readings:
+            yield ("accounts", listed.scope.lower()), f"it lacks “{target.rpartition('/')[2]}”, {why}"
+
+
+def _named(snapshot: Snapshot, readings: Readings) -> Iterator[tuple[str, str, bool]]:
+    """Accounts that something names: their ids, lower-cased, the end of a sentence, and whether it may outlive them."""
+    since = f"{datetime.fromisoformat(snapshot.as_of) - _RECENT:%Y-%m-%dT%H:%M:%S}"
+    for account, row in _rows(snapshot):
+        if _is_account(account) and row.last >= since:
+            yield account, f"which left a log row at {row.last}", True
+    for assignment in items(readings, "role_assignments"):
+        account = "/".join(_text(assignment, "properties", "scope").split("/")[:9])
+        if _is_account(account):
+            yield account, "on which a role is given", True
     for endpoint in items(readings, "private_endpoint"):
         for target in _targets(endpoint):
-            listed = readings.get(("account_list", subscription_of(target)))
-            if listed is None or listed.state is not State.COLLECTED or not isinstance(listed.value, list):
-                continue
-            if target not in {each.lower() for each in listed.value} and ("accounts", listed.scope.lower()) in readings:
-                name = target.rpartition("/")[2]
-                yield ("accounts", listed.scope.lower()), f"it lacks “{name}”, to which a private endpoint is connected"
+            yield target, "to which a private endpoint is connected", False
+
+
+def _is_account(arm_id: str) -> bool:
+    steps = arm_id.split("/")
+    return len(steps) == 9 and steps[6:8] == ["microsoft.cognitiveservices", "accounts"]
 
 
 def _targets(endpoint: Json) -> Iterator[str]:
@@ -120,5 +142,5 @@ def _targets(endpoint: Json) -> Iterator[str]:
         for each in connections if isinstance(connections, list) else ():
             target = _text(each, "properties", "privateLinkServiceId")
             state = _text(each, "properties", "privateLinkServiceConnectionState", "status")
-            if state == "approved" and "/providers/microsoft.cognitiveservices/accounts/" in target:
+            if state == "approved" and _is_account(target):
                 yield target
