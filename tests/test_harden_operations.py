@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
+from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 from click.testing import CliRunner
 from hardening import folder_of, own_lab, parameters, plan, written
-from starlette.requests import Request
+from starlette.requests import Request as Asked
 from starlette.responses import Response
 from tenants import ROOT
 
@@ -28,9 +30,10 @@ from aoai_lib.evidence.store import Evidence
 from aoai_lib.harden import session
 from aoai_lib.harden.application import Application, Became, Result
 from aoai_lib.harden.journal import Journal, open_undo
-from aoai_lib.harden.plan import Plan
+from aoai_lib.harden.plan import Plan, Request, Step
 from aoai_lib.harden.preflight import Answer
 from aoai_lib.lab.server import Lab
+from aoai_lib.model import SignInError
 
 OUTBOUND = {"allowed_fqdns": ["brightcart.search.windows.net"]}
 FOREIGN = "https://localhost.example/steal"
@@ -94,7 +97,7 @@ class Spoilt:
         self.lab._application._answer = self._spoil  # type: ignore[method-assign]
         self._written = ""
 
-    def _spoil(self, request: Request, body: bytes, listener: str, fault: str) -> Response:
+    def _spoil(self, request: Asked, body: bytes, listener: str, fault: str) -> Response:
         response = self._answer(request, body, listener, fault)
         self.hosts.add(request.headers["host"])
         path = request.url.path
@@ -165,6 +168,8 @@ def stand(served: tuple[Lab, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPa
     lab._application._answer = answer  # type: ignore[method-assign]
     lab.faults.clear()
     state.operations.clear()
+    for each in set(state.resources) - set(held):
+        state.remove(each)
     for each in held.values():
         state.put(each)
 
@@ -411,3 +416,65 @@ def test_the_command_says_what_to_do_and_goes_on_rightly(tmp_path: Path, monkeyp
         second = CliRunner().invoke(main, asked, env={"COLUMNS": "300"})
         assert second.exit_code == 0, second.output
         assert len(written(lab)) == 3
+
+
+ZONE = "/subscriptions/2e9a6b71-04cd-4f8e-a1b3-5c6d7e8f9003/resourceGroups/rg-shop/providers/Microsoft.Network/privateDnsZones/new.example"
+WRITE = Request(method="PUT", path=ZONE, api_version="2024-06-01", body={"location": "global", "tags": {"a": "b"}})
+NEW_ZONE = Step(
+    id="zone", control="NET-08", subject=ZONE, title="A zone", effect="", permission="Microsoft.Network/privateDnsZones/write",
+    request=WRITE, undo=Request(method="DELETE", path=ZONE, api_version="2024-06-01"), patience=1,
+)  # fmt: skip
+"""Answered 202, with its operation's address and its result's; taken back by a DELETE, which is answered so too."""
+
+
+@pytest.mark.parametrize(
+    ("spoils", "made", "unmade"),
+    [
+        ({}, Became.DONE, Became.DONE),
+        ({"write": headed(azure_asyncoperation=FOREIGN)}, Became.DONE, Became.DONE),
+        ({"write": headed(azure_asyncoperation="", location=FOREIGN)}, Became.DONE, Became.DONE),
+        ({"write": headed(azure_asyncoperation="", location="")}, Became.DONE, Became.DONE),
+        ({"write": answered(500)}, Became.DONE, Became.DONE),
+        ({"write": answered(503)}, Became.DONE, Became.DONE),
+        ({"write": answered(202, "<html>")}, Became.DONE, Became.DONE),
+        ({"poll": answered(404)}, Became.DONE, Became.DONE),
+        ({"poll": RUNNING}, Became.DONE, Became.DONE),
+        ({"poll": answered(200, {"status": "Failed"})}, Became.FAILED, Became.FAILED),
+        ({"poll": answered(500), "read": answered(500)}, Became.UNCONFIRMED, Became.FAILED),
+    ],
+)
+def test_what_is_made_and_taken_away_again(stand: Stand, spoils: dict[str, Any], made: Became, unmade: Became) -> None:
+    """Each write is sent once, and a resource that is there, or gone, is told so only when that was read."""
+    planned = stand.planned.model_copy(update={"steps": (NEW_ZONE,)})
+    spoilt = Spoilt(stand.lab, **spoils)
+    (result,) = stand.apply(planned)
+    assert (result.became, stand.sent()) == (made, [("PUT", ZONE)]), result
+    assert stand.lab.state("exposed").find(ZONE) is not None
+    (back,) = stand.undo()
+    assert back.became is unmade, back
+    assert stand.sent() == [("PUT", ZONE), ("DELETE", ZONE)][: 1 if spoilt.read else 2]
+    assert (stand.lab.state("exposed").find(ZONE) is None) is (spoilt.read is None)
+    assert spoilt.hosts == {stand.lab.url.removeprefix("https://")}
+
+
+def test_a_token_that_can_t_be_had_any_more_leaves_a_hardening_to_go_on_with(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While its operation is followed: undo data is there, nothing is called done, and the same plan finds what was sent."""
+    spoilt = Spoilt(stand.lab)
+
+    def lost(response: Response) -> Response:
+        monkeypatch.setattr(BearerTokenCredentialPolicy, "on_request", refused)
+        return RUNNING(response)
+
+    def refused(policy: object, request: object) -> None:
+        raise ClientAuthenticationError("no token")
+
+    spoilt.poll = lost
+    with pytest.raises(SignInError):
+        stand.apply()
+    assert len(open_undo(stand.journal.path / "undo.json").steps) == 1
+    monkeypatch.undo()
+    spoilt.mend()
+    (again,) = stand.apply()
+    assert (again.became, len(stand.sent())) == (Became.ALREADY, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
@@ -22,7 +22,7 @@ from aoai_lib.evidence.redaction import redact
 from aoai_lib.harden.journal import Journal
 from aoai_lib.harden.plan import Check, Request, Step
 from aoai_lib.harden.preflight import Answer
-from aoai_lib.harden.wire import differences, holds
+from aoai_lib.harden.wire import changed_since, differences, holds, shown
 from aoai_lib.model import Json
 
 _BUSY: Final = frozenset(
@@ -153,7 +153,7 @@ class Application:
             if step.done(resource):
                 return self._settle(step, Became.ALREADY, "It was so already.")
         if not step.unchanged(resource):
-            return self._result(step, Became.CHANGED, _changed_since("the plan", step.before, step.seen(resource)))
+            return self._result(step, Became.CHANGED, changed_since("the plan", step.before, step.seen(resource)))
         if refused := list(self._refused(step)):
             return self._stopped(step, refused)
         self._journal.begin(step)
@@ -181,7 +181,7 @@ class Application:
         if unread or _is_under_way(resource):
             return self._unconfirmed(step, doubt, unread or _at_work(resource))
         if not step.done(resource):
-            otherwise = _shown(differences(step.seen(resource) or {}, step.request.body or {}))
+            otherwise = shown(differences(step.seen(resource) or {}, step.request.body or {}))
             return self._unconfirmed(step, doubt, f"it reads otherwise: {otherwise}")
         if _state(resource) in _BAD:
             return self._ended_badly(step, doubt, resource)
@@ -205,9 +205,9 @@ class Application:
         untouched = step.done(resource) and (step.undo_while is None or holds(resource, step.undo_while))
         if not untouched:
             wanted = step.undo_while if step.done(resource) else step.request.body
-            shown = _shown(differences(step.seen(resource) or {}, wanted or {}))
+            odd = shown(differences(step.seen(resource) or {}, wanted or {}))
             return self._result(
-                step, Became.CHANGED, f"It was changed since by somebody else, and is left alone: {shown}."
+                step, Became.CHANGED, f"It was changed since by somebody else, and is left alone: {odd}."
             )
         self._journal.note(step.id, "taking back")
         doubt = self._send(step, step.undo, resource, self._shows(step))
@@ -302,21 +302,3 @@ def _is_under_way(resource: Json) -> bool:
 
 def _at_work(resource: Json) -> str:
     return f"the service is still at work on it (“{_state(resource)}”)"
-
-
-def _changed_since(when: str, before: Json, now: Json) -> str:
-    if before is None or now is None:
-        what = "it exists now" if before is None else "it does not exist any more"
-        return f"It changed since {when}, so nothing was sent: {what}. Make a new plan."
-    return f"It changed since {when}, so nothing was sent: {_shown(differences(before, now))}. Make a new plan."
-
-
-def _shown(changes: Iterable[tuple[str, Json, Json]], limit: int = 3) -> str:
-    shown = [f"{path} is {_value(after)} instead of {_value(before)}" for path, before, after in changes]
-    more = f" and {len(shown) - limit} more" if len(shown) > limit else ""
-    return "; ".join(shown[:limit]) + more
-
-
-def _value(value: Json) -> str:
-    text = "absent" if value is None else str(value)
-    return text if len(text) <= 80 else f"{text[:77]}…"
