@@ -19,6 +19,7 @@ def why_not_read(reading: Reading) -> str:
     sentence = reading.reason.rstrip(".")
     if reading.state is State.PARTIAL:
         sentence = f"The list of {reading.source.replace('_', ' ')} is not known to be complete"
+        sentence += f": {reading.reason.rstrip('.')}" if reading.reason else ""
     hidden = reading.state is State.NOT_FOUND and not reading.is_gone
     if reading.permission and (reading.state is State.DENIED or hidden):
         _, _, below = reading.call.lower().partition(" /subscriptions/")

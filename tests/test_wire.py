@@ -16,6 +16,8 @@ from aoai_lib.azure import clouds, credentials
 from aoai_lib.azure.clients import Azure
 from aoai_lib.azure.permission import WriteRefusedError, refuse_writes
 from aoai_lib.azure.replay import Recording
+from aoai_lib.collect import network, reader
+from aoai_lib.collect.reader import read
 from aoai_lib.evidence.redaction import mask
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.fleet import environment
@@ -174,3 +176,26 @@ def test_no_password_of_a_netrc_file_takes_the_tokens_place(
 
 def test_masked_secrets_stay_joinable() -> None:
     assert mask("a" * 40) == mask("a" * 40) != mask("b" * 40)
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "why"),
+    [
+        ("circle", State.FAILED, "the pages of the list lead in a circle"),
+        ("endless", State.FAILED, "the pages of the list lead in a circle"),
+        ("expired", State.DENIED, "answered 401 ExpiredAuthenticationToken"),
+        ("429day", State.FAILED, "answered 429 TooManyRequests"),
+    ],
+)
+def test_a_list_that_leads_on_for_ever_or_is_refused_is_not_read(
+    own_lab: Lab, azure: Azure, fault: str, state: State, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nobody waits a day."""
+    monkeypatch.setattr(reader, "MOST_PAGES", 5)
+    own_lab.faults.add(f"{fault}::privateEndpoints")
+    subscription = str(own_lab.state("hardened").world.subscriptions[0]["subscriptionId"])
+    listing = next(each for each in network.SOURCES if each.name == "private_endpoints")
+    found = read(azure, listing, subscription)
+    assert (found.state, found.value) == (state, None)
+    assert why in found.reason
+    assert len([each for each in own_lab.requests if "privateEndpoints" in each.path]) <= 7

@@ -200,7 +200,7 @@ class Azure:
     def write(self, request: PlannedWrite, headers: Mapping[str, str]) -> Json:
         """Send one planned write and follow its operation to the end; what the service answers last.
 
-        Raises `CallError`, `UnfinishedOperationError`, and `WriteRefusedError` from an `Azure` that may not write.
+        Raises `CallError`, `DoubtfulWriteError` among them, and `WriteRefusedError` from an `Azure` that may not write.
         """
         if self._planned is None:
             raise WriteRefusedError(f"An assessment only reads: {request.method} {request.path} was not sent.")

@@ -27,11 +27,13 @@ LARGEST_ANSWER: Final = 256 << 20
 _PIECE: Final = 1 << 16
 _RETRIES: Final = 4
 _NAMED: Final = (("retry-after", 1.0), ("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001))
-_READING: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_WRITING: Final = frozenset({"PUT", "PATCH", "DELETE"})
 
 
 class PatiencePolicy(RetryPolicy[Any, Any]):
-    """Retries of azure-core with an end. With `posts`, POST is sent again too: right where a POST only asks. `tries` is False for a
+    """Retries of azure-core with an end. A write is sent again after a 429 alone: with any other answer, or none, it may have been
+    carried out, and whoever sent it must look first. With `posts`, POST is sent again too: right where a POST only asks. `tries` is False for a
     recording, which answers the second time as the first.
     """
 
@@ -56,6 +58,8 @@ class PatiencePolicy(RetryPolicy[Any, Any]):
         """Whether to send again: not after a recording, and not where that would have to wait too long."""
         if self.total_retries == 0 or (self.get_retry_after(response) or 0.0) > LONGEST_WAIT:
             return False
+        if response.http_request.method in _WRITING:
+            return bool(response.http_response.status_code == 429 and settings["total"])
         return bool(super().is_retry(settings, response))
 
     def _configure_timeout(

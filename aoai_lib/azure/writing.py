@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError, DecodeError, HttpResponseError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from azure.core.pipeline.policies import SansIOHTTPPolicy
-from azure.core.polling import LROPoller
 from azure.core.rest import HttpRequest
 from azure.mgmt.core.exceptions import ARMErrorFormat
-from azure.mgmt.core.polling.arm_polling import ARMPolling
 
+from aoai_lib.azure.operation import FailedOperationError, follow
 from aoai_lib.azure.permission import refuse_writes
 from aoai_lib.evidence.redaction import redact_text
 from aoai_lib.model import Json, PlaybookError, SignInError
@@ -27,15 +26,6 @@ from aoai_lib.model import Json, PlaybookError, SignInError
 if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest
     from azure.mgmt.core import ARMPipelineClient
-
-OPERATION_SECONDS: Final = 1800
-"""How long a long-running operation is followed: endpoints take minutes, model deployments sometimes longer."""
-_POLL_SECONDS: Final = 5
-"""Between two looks at an operation whose answer names no Retry-After."""
-
-
-class UnfinishedOperationError(PlaybookError):
-    """A write was accepted, and its operation did not end in time: what became of it must be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +85,12 @@ class CallError(PlaybookError):
         self.code = code
 
 
+class DoubtfulWriteError(CallError):
+    """A write that may have been carried out, and of which nobody knows: it was answered by an error of the service, by nothing or
+    by what is no answer, or its operation could not be followed to its end. What became of it must be read.
+    """
+
+
 @contextmanager
 def explained(method: str, path: str) -> Iterator[None]:
     """Turns azure-core's errors inside the block into `CallError`, and a missing token into `SignInError`."""
@@ -110,9 +106,19 @@ def explained(method: str, path: str) -> Iterator[None]:
 
 def _call_error(problem: AzureError, method: str, path: str) -> CallError:
     status = getattr(problem, "status_code", None)
-    code = str(getattr(getattr(problem, "error", None), "code", "") or "")
+    code = _code(problem)
     what = f"answered {status} {code}".rstrip() if status else "got no answer"
-    return CallError(f"{method} {path} {what}: {_first_line(problem)}", status, code)
+    sentence = f"{method} {path} {what}: {_first_line(problem)}"
+    in_doubt = method in ("PUT", "PATCH", "DELETE") and (status is None or status < 400 or status in _IN_DOUBT)
+    return (DoubtfulWriteError if in_doubt else CallError)(sentence, status, code)
+
+
+_IN_DOUBT: Final = frozenset({408, *range(500, 600)})
+"""Statuses of an answer to a write that do not say whether it was carried out."""
+
+
+def _code(problem: AzureError) -> str:
+    return str(getattr(getattr(problem, "error", None), "code", "") or "")
 
 
 def _first_line(problem: Exception) -> str:
@@ -121,8 +127,8 @@ def _first_line(problem: Exception) -> str:
 
 
 def send(client: ARMPipelineClient[Any, Any], endpoint: str, write: PlannedWrite, headers: Mapping[str, str]) -> Json:
-    """Send it and follow its operation. Raises azure-core's errors, an operation's failure among them, and
-    `UnfinishedOperationError` for one that does not end.
+    """Send it, once, and follow its operation. Raises azure-core's errors where it was refused or not answered, `CallError` where its
+    operation failed, and `DoubtfulWriteError` where nobody can tell.
     """
     request = HttpRequest(
         write.method,
@@ -132,21 +138,16 @@ def send(client: ARMPipelineClient[Any, Any], endpoint: str, write: PlannedWrite
         headers=dict(headers),
     )
     answer = client.send_request(request, _return_pipeline_response=True)
-    if answer.http_response.status_code not in (200, 201, 202, 204):
+    status = answer.http_response.status_code
+    if status not in (200, 201, 202, 204):
         raise HttpResponseError(response=answer.http_response, error_format=ARMErrorFormat)
-    if not isinstance(_body(answer), dict | None):
-        raise DecodeError("the answer is no object", response=answer.http_response)
-    poller: LROPoller[Json] = LROPoller(client, answer, _body, ARMPolling(timeout=_POLL_SECONDS))
-    poller.wait(OPERATION_SECONDS)
-    if not poller.done():
-        raise UnfinishedOperationError(f"{write.method} {write.path} did not end in {OPERATION_SECONDS // 60} minutes.")
-    return poller.result()
-
-
-def _body(answer: Any) -> Json:
-    """The JSON of an answer, None for an empty one. Raises `DecodeError` for anything else."""
-    text = answer.http_response.text()
+    sent = f"{write.method} {write.path}"
     try:
-        return json.loads(text) if text.strip() else None
-    except ValueError as odd:
-        raise DecodeError("the answer is no JSON", response=answer.http_response) from odd
+        return follow(client, endpoint, answer)
+    except FailedOperationError as problem:
+        raise CallError(f"{sent} was accepted, and its operation {problem}.", status, problem.code) from problem
+    except AzureError as problem:
+        why = f"{_code(problem)}: {_first_line(problem)}".removeprefix(": ").rstrip(".")
+        raise DoubtfulWriteError(
+            f"{sent} was accepted, and its operation could not be followed: {why}.", status, _code(problem)
+        ) from problem

@@ -51,11 +51,13 @@ def arm_ids(values: Iterable[Json]) -> Iterator[str]:
 
 
 def unlisted(readings: Readings, item: str, listing: str, ids: Iterable[str]) -> list[str]:
-    """Ids that no list of their subscription holds, unless that list is complete: then there is no such thing."""
+    """Ids that no list of their subscription holds, unless that list is complete: then there is no such thing. An empty list is no
+    proof against what is named elsewhere: the resource itself is asked for.
+    """
     wanted = []
     for arm_id in ids:
         listed = readings.get((listing, subscription_of(arm_id).lower()))
-        complete = listed is not None and listed.state is State.COLLECTED
+        complete = listed is not None and listed.state is State.COLLECTED and bool(listed.value)
         if (item, arm_id.lower()) not in readings and not complete:
             wanted.append(arm_id)
     return wanted

@@ -11,6 +11,7 @@ from typing import Final
 from aoai_lib.azure.clients import CONCURRENCY, Azure
 from aoai_lib.collect import EACH_SUBSCRIPTION, Form, Readings, Source, group_of, name_of, sources, subscription_of
 from aoai_lib.collect.agenda import Agenda, Work
+from aoai_lib.collect.contradictions import contradicted, doubted
 from aoai_lib.collect.reader import read
 from aoai_lib.collect.scope import ACCOUNTS, SUBSCRIPTIONS, serves_models
 from aoai_lib.evidence.clock import service_clock
@@ -64,7 +65,7 @@ class Collector:
         wanted = [source for name, group in sources().items() if name == "scope" or name in phases for source in group]
         self._read_all(Agenda((_ACCOUNT_LIST, *wanted), _TOLD))
         parameters = self.parameters
-        return Snapshot(
+        seen = Snapshot(
             tenant=parameters.tenant,
             tenant_id=parameters.tenant_id or self._tenant_id(),
             cloud=parameters.cloud,
@@ -75,8 +76,10 @@ class Collector:
             caller=caller,
             evidence_days=self.azure.evidence_days,
         )
+        return contradicted(seen)
 
     def _keep(self, reading: Reading, source: Source | None = None) -> None:
+        reading = doubted(reading)
         self.readings[reading.source, reading.scope.lower()] = reading
         if source is None or not source.items or not isinstance(reading.value, list):
             return

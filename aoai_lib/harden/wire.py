@@ -6,7 +6,7 @@ answer holds more than a request does. A write's body is compared leaf by leaf, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from typing import Final
 
@@ -121,3 +121,23 @@ def differences(before: Json, after: Json, path: str = "") -> Iterator[tuple[str
 def _member(value: Json, name: str) -> Json:
     """A member by its lower-cased name."""
     return next((inner for key, inner in value.items() if key.lower() == name), None)
+
+
+def changed_since(when: str, before: Json, now: Json) -> str:
+    """Sentences on what differs, and what to do about it."""
+    if before is None or now is None:
+        what = "it exists now" if before is None else "it does not exist any more"
+        return f"It changed since {when}, so nothing was sent: {what}. Make a new plan."
+    return f"It changed since {when}, so nothing was sent: {shown(differences(before, now))}. Make a new plan."
+
+
+def shown(changes: Iterable[tuple[str, Json, Json]], limit: int = 3) -> str:
+    """The first differences in words, and how many more there are."""
+    words = [f"{path} is {_value(after)} instead of {_value(before)}" for path, before, after in changes]
+    more = f" and {len(words) - limit} more" if len(words) > limit else ""
+    return "; ".join(words[:limit]) + more
+
+
+def _value(value: Json) -> str:
+    text = "absent" if value is None else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"

@@ -55,7 +55,13 @@ def record(
         enter(query.tenant, deed, ("Started", "Failed" if code else "Succeeded"))
         return
     enter(query.tenant, deed, ("Started", "Accepted"))
-    operation.ended = lambda: enter(query.tenant, replace(deed, status=200), ("Succeeded",))
+    operation.ended = lambda outcome: enter(query.tenant, _ended(deed, outcome), (outcome,))
+
+
+def _ended(deed: Deed, outcome: str) -> Deed:
+    return (
+        replace(deed, status=200) if outcome == "Succeeded" else replace(deed, status=500, code=f"Operation{outcome}")
+    )
 
 
 def seed(tenant: Tenant) -> None:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 from uuid import uuid4
 
 import anyio
@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from aoai_lib.lab import arm, dataplane, faults, graph, logqueries, metadata, propagation
+from aoai_lib.lab import arm, dataplane, faults, graph, logqueries, metadata, operations, propagation
 from aoai_lib.lab.errors import ArmError
 from aoai_lib.lab.faults import Fault, Faults
 from aoai_lib.lab.kinds import Caller
@@ -70,7 +70,7 @@ class Application:
         body = await request.body()
         if self.latency_ms:
             await anyio.sleep(self.latency_ms / 1000)
-        fault = self.faults.take(request.url.path)
+        fault = self.faults.take(request.url.path, request.method)
         if fault is not None and await self._struck(fault, request, listener, send, receive):
             return
         response = await run_in_threadpool(self._answer, request, body, listener, fault.kind if fault else "")
@@ -89,7 +89,7 @@ class Application:
                 return self._call(request, body, listener, fault)
             if path.startswith(("/subscriptions", "/providers/", "/tenants")):
                 with self.changing:
-                    return self._manage(request, body)
+                    return self._manage(request, body, fault)
             if path.startswith("/v1/workspaces/"):
                 tenant, caller = self.issuer.verify(request.headers.get("authorization"), LOGS)
                 answer = logqueries.handle(tenant, caller, request.method, path, _options(request), _json(body))
@@ -112,7 +112,7 @@ class Application:
             reply = dataplane.handle(self.tenants, self.issuer, dataplane.Call.of(request, body, listener, fault))
         return _raw(reply.status, reply.headers, reply.body)
 
-    def _manage(self, request: Request, body: bytes) -> Response:
+    def _manage(self, request: Request, body: bytes, fault: str) -> Response:
         authorization = request.headers.get("authorization")
         tenant, caller = self.issuer.verify(authorization, ARM)
         self._demand_own_tenant(tenant, request.url.path)
@@ -122,10 +122,16 @@ class Application:
         answer = arm.handle(tenant, caller, request.method, path, options, _json(body), headers)
         if request.method not in ("GET", "HEAD"):
             propagation.observe(tenant)
-        response = _respond(answer.status, answer.body, _arm_headers(tenant, caller, request) | left | answer.headers)
+        if fault in faults.ON_WRITES and answer.operation is not None:
+            operations.doom(tenant, answer.operation, fault)
+        told = faults.onward(fault, answer.body, self._address(request)) if fault in faults.PAGING else answer.body
+        response = _respond(answer.status, told, _arm_headers(tenant, caller, request) | left | answer.headers)
         if "/privatednszones/" in f"{request.url.path}/".lower() and response.body:
             return Response(bytes(response.body).replace(b"/", b"\\/"), response.status_code, _plain_headers(response))
         return response
+
+    def _address(self, request: Request) -> str:
+        return f"{self.tenants[0].base_url}{quote(request.url.path)}?{request.url.query}"
 
     def _take(self, caller: Caller, request: Request) -> dict[str, str]:
         """One read of the caller's quota, where there is one; the header that tells what is left of it."""
@@ -160,7 +166,7 @@ class Application:
 
     async def _struck(self, fault: Fault, request: Request, listener: str, send: Send, receive: Receive) -> bool:
         """Carry out a fault that replaces the answer. False when the fault only spoils the true answer."""
-        if fault.kind in (*faults.SPOILED, *faults.ON_DATA):
+        if fault.kind in faults.TRUE:
             return False
         if fault.kind in ("reset", "timeout"):
             self.requests.append(Received(request.method, request.url.path, 0, listener))

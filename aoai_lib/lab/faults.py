@@ -1,6 +1,8 @@
 """Faults and slowness on request: what a client must survive, asked for by one short text.
 
-`SPOILED` answers are the true ones, sent badly; `ON_DATA` strikes only calls to a model, and the account answers them itself.
+`SPOILED` answers are the true ones, sent badly; `PAGING` strikes only lists of Resource Manager, and leads from page to page without
+end; `ON_WRITES` strikes only writes there, which are carried out, and whose operation then ends badly, never, or is not known any
+more; `ON_DATA` strikes only calls to a model, and the account answers them itself.
 
 A fault is ``KIND[:COUNT[:PATH]]``: ``429:3:deployments`` answers 429 to the first three requests whose path holds
 ``deployments`` (without case). Without a count it never ends, without a path it meets every request but sign-in.
@@ -9,6 +11,7 @@ A fault is ``KIND[:COUNT[:PATH]]``: ``429:3:deployments`` answers 429 to the fir
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -16,8 +19,16 @@ from aoai_lib.lab.shapes import Json
 
 STATUSES = ("401", "403", "404", "409", "429", "500", "502", "503", "504")
 SPOILED = ("drip", "truncate")
+PAGING = ("endless", "circle")
+ON_WRITES = ("failed", "canceled", "stuck", "vanished")
 ON_DATA = ("unfiltered", "suspended", "respelled")
-KINDS = (*STATUSES, "reset", "timeout", *SPOILED, "badjson", "null", "emptylist", *ON_DATA)
+WORDED = ("expired", "429silent", "429day")
+TRUE = (*SPOILED, *PAGING, *ON_WRITES, *ON_DATA)
+"""Kinds that leave the answer to whoever would give it, or to the account."""
+KINDS = (*STATUSES, *WORDED, "reset", "timeout", "badjson", "null", "emptylist", *TRUE)
+
+
+_MANAGED = ("/subscriptions", "/providers/")
 
 
 @dataclass
@@ -29,9 +40,15 @@ class Fault:
     path: str = ""
     struck: int = 0
 
-    def meets(self, path: str) -> bool:
-        apt = self.kind not in ON_DATA or is_data(path)
-        return apt and self.left != 0 and self.path.lower() in path.lower()
+    def meets(self, path: str, method: str = "GET") -> bool:
+        return self._suits(path, method) and self.left != 0 and self.path.lower() in path.lower()
+
+    def _suits(self, path: str, method: str) -> bool:
+        if self.kind in ON_DATA:
+            return is_data(path)
+        if self.kind in ON_WRITES:
+            return method in ("PUT", "PATCH", "DELETE") and path.startswith(_MANAGED)
+        return self.kind not in PAGING or (method == "GET" and path.startswith(_MANAGED))
 
 
 @dataclass
@@ -59,10 +76,10 @@ class Faults:
     def clear(self) -> None:
         self.active.clear()
 
-    def take(self, path: str) -> Fault | None:
+    def take(self, path: str, method: str = "GET") -> Fault | None:
         """The fault that strikes this request, counted."""
         for fault in self.active:
-            if fault.meets(path) and (fault.path or not path.startswith(("/msi/", "/metadata/"))):
+            if fault.meets(path, method) and (fault.path or not path.startswith(("/msi/", "/metadata/"))):
                 fault.struck += 1
                 if fault.left is not None:
                     fault.left -= 1
@@ -94,6 +111,16 @@ _OF_DATA = {
 """The same on a data plane, whose errors have their status as code."""
 
 
+_HEADERS = {
+    "429": {"retry-after": "1", "x-ms-retry-after-ms": "50"},
+    "429day": {"retry-after": "86400"},
+    "expired": {
+        "www-authenticate": 'Bearer authorization_uri="https://login.microsoftonline.com/common", error="invalid_token", '
+        'error_description="The access token has expired."'
+    },
+}
+
+
 def answer(kind: str, path: str = "") -> tuple[int, str, bytes, dict[str, str]]:
     """Status, content type, body and headers of a fault that is an answer to a request for ``path``."""
     if kind == "502":
@@ -109,9 +136,19 @@ def answer(kind: str, path: str = "") -> tuple[int, str, bytes, dict[str, str]]:
         return 200, "application/json; charset=utf-8", b'{"value":[]}', {}
     if kind == "badjson":
         return 200, "application/json; charset=utf-8", b'{"value":[{"id":"/subscriptions/', {}
+    headers: dict[str, str] = _HEADERS.get(kind, {})
+    kind = {"expired": "401", "429silent": "429", "429day": "429"}.get(kind, kind)
     code, message = (_MESSAGES | _OF_DATA if is_data(path) else _MESSAGES)[kind]
-    headers = {"retry-after": "1", "x-ms-retry-after-ms": "50"} if kind == "429" else {}
     return int(kind), "application/json; charset=utf-8", _json({"error": {"code": code, "message": message}}), headers
+
+
+def onward(kind: str, body: object, address: str) -> object:
+    """A page of a list, made to lead on for ever: to a page that was not there before, or back to itself. Any other answer as it is."""
+    if not isinstance(body, dict) or not isinstance(body.get("value"), list):
+        return body
+    found = re.search(r"&furtherPage=(\d{1,9})", address)
+    number, again = (int(found[1]), address.replace(found[0], "")) if found else (0, address)
+    return {**body, "nextLink": address if kind == "circle" else f"{again}&furtherPage={number + 1}"}
 
 
 def _json(body: Json) -> bytes:

@@ -23,6 +23,14 @@ def start(tenant: Tenant, resource: Resource, verb: str, style: str, region: str
     return operation
 
 
+def doom(tenant: Tenant, operation: Operation, fault: str) -> None:
+    """Have an operation end badly, never, or not be known any more. What was written stays."""
+    if fault == "vanished":
+        del tenant.operations[operation.id]
+    else:
+        operation.fate = {"failed": "Failed", "canceled": "Canceled"}.get(fault, fault)
+
+
 def headers(tenant: Tenant, operation: Operation, version: str) -> dict[str, str]:
     """The headers that announce an operation."""
     address = f"{tenant.base_url}{_status_path(operation)}?api-version={version}"
@@ -56,16 +64,24 @@ def status_body(tenant: Tenant, operation: Operation, address: str) -> Json:
     """What the status address answers now. Looking brings the operation nearer to its end."""
     operation.look()
     if operation.style != "cognitive":
-        return {"status": "Succeeded" if operation.done else "InProgress"}
+        return {"status": operation.outcome if operation.done else "InProgress"} | _error(operation)
     body: Json = {
         "id": address,
         "name": operation.id,
-        "status": "Succeeded" if operation.done else _running(operation.verb),
+        "status": operation.outcome if operation.done else _running(operation.verb),
         "startTime": instant(operation.started),
     }
     if operation.done:
         body["endTime"] = instant(operation.started)
-    return body
+    return body | _error(operation)
+
+
+def _error(operation: Operation) -> Json:
+    """What a status says beside Failed and Canceled. The wording is the lab's."""
+    if not operation.done or operation.outcome == "Succeeded":
+        return {}
+    code = f"Operation{operation.outcome}"
+    return {"error": {"code": code, "message": f"The operation on '{operation.resource_id}' was not completed."}}
 
 
 def _running(verb: str) -> str:
@@ -76,5 +92,6 @@ def provisioning_state(tenant: Tenant, resource: Resource) -> str:
     """Succeeded, or the state in between while an operation on the resource runs. Reading it is not a look."""
     operation = tenant.operation_on(resource.id)
     if operation is None:
-        return "Succeeded"
+        last = tenant.last_on(resource.id)
+        return last.outcome if last is not None else "Succeeded"
     return _PENDING.get(operation.style, {}).get(operation.verb, "Updating")

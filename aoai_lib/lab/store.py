@@ -57,7 +57,9 @@ class Operation:
     started: datetime
     style: str
     region: str = "global"
-    ended: Callable[[], None] | None = None
+    ended: Callable[[str], None] | None = None
+    fate: str = ""
+    """How it ends where not well: ``Failed`` or ``Canceled``; ``stuck`` where it never does."""
 
     @property
     def label(self) -> str:
@@ -71,10 +73,17 @@ class Operation:
         return self.polls <= 0
 
     def look(self) -> None:
-        """Bring the operation nearer to its end; ``ended`` is told when it gets there."""
+        """Bring the operation nearer to its end; ``ended`` is told how, when it gets there."""
+        if self.fate == "stuck":
+            return
         self.polls -= 1
         if self.polls == 0 and self.ended is not None:
-            self.ended()
+            self.ended(self.outcome)
+
+    @property
+    def outcome(self) -> str:
+        """How it ends: Succeeded, Failed or Canceled."""
+        return self.fate or "Succeeded"
 
 
 @dataclass
@@ -180,3 +189,8 @@ class Tenant:
         wanted = resource_id.lower()
         running = (each for each in self.operations.values() if each.resource_id.lower() == wanted and not each.done)
         return next(running, None)
+
+    def last_on(self, resource_id: str) -> Operation | None:
+        """The operation on a resource that was begun last."""
+        wanted = resource_id.lower()
+        return next((each for each in reversed(self.operations.values()) if each.resource_id.lower() == wanted), None)

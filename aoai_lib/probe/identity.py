@@ -26,7 +26,7 @@ from aoai_lib.azure.clients import Azure
 from aoai_lib.azure.clouds import Cloud
 from aoai_lib.azure.inference import DATED, NotAdmittedError
 from aoai_lib.azure.recording import BEGAN, PREFIX, PROBE, marking
-from aoai_lib.azure.writing import CallError, PlannedWrite, PlannedWritesPolicy, UnfinishedOperationError
+from aoai_lib.azure.writing import CallError, PlannedWrite, PlannedWritesPolicy
 from aoai_lib.effective_access.capabilities import OPENAI_USER, WRITE_DEPLOYMENTS
 from aoai_lib.effective_access.register import ACTIVE, UNKNOWN, Register
 from aoai_lib.evidence import speech
@@ -195,7 +195,7 @@ def _try_deployment(azure: Azure, account: str, identity: str, vantage: str) -> 
         "properties": {"model": {"format": "OpenAI", "name": f"no-such-model-{secrets.token_hex(4)}", "version": "0"}},
     }
     with marking(vantage, probe=DEPLOY, account=account, caller=identity, attempted=name) as lines:
-        with suppress(CallError, SignInError, UnfinishedOperationError):  # the lines say what came
+        with suppress(CallError, SignInError):  # the lines say what came
             azure.write(PlannedWrite("PUT", path, _VERSION, body), {})
         with suppress(CallError, SignInError):
             azure.state(path, _VERSION)

@@ -41,7 +41,7 @@ class Guest:
 
     def send(self, method: str, path: str, version: str = "2025-09-01", **options: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token()}"} | options.pop("headers", {})
-        params = {"api-version": version} | options.pop("params", {})
+        params = {"api-version": version} | (options.pop("params", None) or {})
         url = path if path.startswith("https:") else self.lab.url + path
         return self.session.request(method, url, params=params, headers=headers, timeout=30, **options)
 

@@ -29,6 +29,61 @@ def test_throttling_says_when_to_come_back(visit):
     assert guest.send("GET", PATH).headers["retry-after"] == "1"
 
 
+@pytest.mark.parametrize(("kind", "said"), [("429silent", None), ("429day", "86400")])
+def test_throttling_says_nothing_or_too_much(visit, kind, said):
+    answer = visit("hardened", faults=[f"{kind}:1:/accounts"]).send("GET", PATH)
+    assert (answer.status_code, answer.headers.get("retry-after")) == (429, said)
+    assert answer.json()["error"]["code"] == "TooManyRequests"
+
+
+def test_an_expired_token_is_answered_with_a_challenge(visit):
+    answer = visit("hardened", faults=["expired:1:/accounts"]).send("GET", PATH)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "ExpiredAuthenticationToken")
+    assert answer.headers["www-authenticate"].startswith("Bearer ")
+
+
+def test_pages_lead_on_for_ever_or_back(visit):
+    guest = visit("hardened")
+    true = guest.send("GET", PATH).json()["value"]
+    for kind, others in (("endless", 4), ("circle", 1)):
+        guest.lab.faults.add(kind)
+        seen, address = [], PATH
+        for _ in range(4):
+            page = guest.send("GET", address, params=None if address == PATH else {"api-version": None}).json()
+            assert page["value"] == true
+            address = page["nextLink"]
+            seen.append(address)
+        assert len(set(seen)) == others
+        guest.lab.faults.clear()
+    assert "nextLink" not in guest.send("GET", PATH).json()
+
+
+@pytest.mark.parametrize(
+    ("kind", "statuses", "state"),
+    [
+        ("failed", ["Updating", "Failed"], "Failed"),
+        ("canceled", ["Updating", "Canceled"], "Canceled"),
+        ("stuck", ["Updating"] * 4, "Accepted"),
+        ("vanished", [None], "Succeeded"),
+    ],
+)
+def test_an_operation_ends_badly_or_never_or_is_not_known(visit, kind, statuses, state):
+    """What was written stays; the next write of the resource, where it may be, mends its state."""
+    guest = visit("hardened", identity="operator", faults=[f"{kind}:1:/accounts/"])
+    address = next(each["id"] for each in guest.send("GET", PATH).json()["value"])
+    assert guest.lab.faults.active[0].left == 1, "reads are not struck"
+    answer = guest.send("PATCH", address, json={"tags": {"a": "b"}})
+    looks = [guest.send("GET", answer.headers["azure-asyncoperation"]) for _ in statuses]
+    assert [look.json().get("status") for look in looks] == statuses
+    assert (looks[-1].status_code, "error" in looks[-1].json()) == {"stuck": (200, False), "vanished": (404, True)}.get(
+        kind, (200, True)
+    )
+    shown = guest.send("GET", address).json()
+    assert (shown["tags"]["a"], shown["properties"]["provisioningState"]) == ("b", state)
+    again = guest.send("PATCH", address, json={"tags": {"a": "c"}})
+    assert again.status_code == (409 if kind == "stuck" else 200)
+
+
 @pytest.mark.parametrize("kind", ["reset", "truncate"])
 def test_a_connection_breaks(visit, kind):
     guest = visit("hardened", faults=[f"{kind}:1:/accounts"])
