@@ -24,6 +24,8 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from aoai_lib.azure.pace import Pace
+
 _RANDOM: Final = (
     (re.compile(r"aoai-playbook-[0-9a-f]{12}"), "aoai-playbook-0"),
     (re.compile(r"no-such-model-[0-9a-f]{8}"), "no-such-model-0"),
@@ -199,7 +201,11 @@ def playing(wire: Wire) -> Iterator[None]:
         headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
         return httpcore2.Response(answer.status, headers=headers, content=answer.content)
 
+    def paced(pace: Pace, place: str) -> None:
+        """No clock moves here, and what a pace holds back for has been counted by the retry that waited as long."""
+
     with ExitStack() as stack:
+        stack.enter_context(patch.object(Pace, "wait", paced))
         stack.enter_context(patch.object(HTTPAdapter, "send", sent))
         stack.enter_context(patch.object(httpcore2.ConnectionPool, "handle_request", handled))
         stack.enter_context(patch.object(time, "sleep", wire.wait))
