@@ -206,10 +206,10 @@ class Reading:
     def is_gone(self) -> bool:
         """Whether the service said that there is no such thing. A 404 with another code, or with none, says less: of a
         subscription that the reader can't see it is `SubscriptionNotFound`, and a proxy answers one without a code."""
-        return self.state is State.NOT_FOUND and self.code in _GONE
+        return self.state is State.NOT_FOUND and self.code in GONE
 
 
-_GONE: Final = frozenset({"ResourceNotFound", "NotFound", "ParentResourceNotFound", "ResourceGroupNotFound"})
+GONE: Final = frozenset({"ResourceNotFound", "NotFound", "ParentResourceNotFound", "ResourceGroupNotFound"})
 """Codes by which Resource Manager and its providers say that a resource, its parent or its group does not exist."""
 
 

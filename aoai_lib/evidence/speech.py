@@ -105,7 +105,10 @@ def kept_answer(content: bytes, request: Json, *, full: bool = False) -> Json:
         return None
     text = content.decode("utf-8-sig", errors="replace")
     try:
-        body = events(text) if text.startswith(("data:", "event:", ":")) else json.loads(text)
+        streamed = text.startswith(("data:", "event:", ":"))
+        body = events(text) if streamed else json.loads(text)
+        if isinstance(body, list) and not streamed:  # a list is what a stream is kept as, and no answer of a model
+            return digest(text)
         return (without_pictures(redact(body)) if full else muted(redact(body), texts(request))) or None
     except (ValueError, RecursionError):
         return digest(text)

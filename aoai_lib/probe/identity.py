@@ -31,7 +31,7 @@ from aoai_lib.effective_access.capabilities import OPENAI_USER, WRITE_DEPLOYMENT
 from aoai_lib.effective_access.register import ACTIVE, UNKNOWN, Register
 from aoai_lib.evidence import speech
 from aoai_lib.evidence.store import VANTAGE, Evidence, Exchange
-from aoai_lib.model import Json, Reading, SignInError, Snapshot
+from aoai_lib.model import GONE, Json, Reading, SignInError, Snapshot
 from aoai_lib.parameters import Parameters
 from aoai_lib.probe.budget import OverBudgetError
 from aoai_lib.probe.observations import error_of
@@ -225,6 +225,11 @@ def _holds(body: Json, *names: str) -> bool:
     return isinstance(body, dict) and any(isinstance(body.get(name), list) for name in names)
 
 
+def _status(line: Exchange) -> int | None:
+    """The status of an answer; None for a 404 that does not say that there is no such thing, as of a subscription that can't be seen."""
+    return None if line.status == 404 and error_of(line.body)[0] not in GONE else line.status
+
+
 def _value(source: str, lines: list[Exchange], parameters: Parameters) -> Json:
     """What the last line says; of an attempt to deploy, what the last PUT says."""
     puts = [line for line in lines if line.method == "PUT"]
@@ -254,7 +259,7 @@ def _value(source: str, lines: list[Exchange], parameters: Parameters) -> Json:
             "answered": _holds(line.body, "choices", "data"),
         }
     if source == DEPLOY:
-        seen = [each.status for each in lines if each.method == "GET"]
+        seen = [_status(each) for each in lines if each.method == "GET"]
         value |= {
             "identity": line.headers.get(CALLER, ""),
             "name": line.headers.get(_ATTEMPTED, ""),
