@@ -20,7 +20,7 @@ from aoai_lib.assess import judge
 from aoai_lib.azure import clouds, credentials
 from aoai_lib.azure.clients import Azure
 from aoai_lib.azure.inference import DataPlane
-from aoai_lib.azure.recording import PROBE, keep
+from aoai_lib.azure.recording import PROBE, instant, keep
 from aoai_lib.collect import Source, reader
 from aoai_lib.collect import snapshot as stages
 from aoai_lib.collect.reader import read
@@ -307,7 +307,7 @@ def _making(made: dict[tuple[str, ...], Made], trace: Trace, spoilt: Asked | Non
             for line in held.lines:
                 if admits is not None:
                     admits()
-                keep(evidence, line)
+                keep(evidence, replace(line, time=instant()))  # as if it came now: times of one run lie together
             return held.result
         trace.begin()
         before = len(evidence.exchanges)
