@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 from builders import DEPLOYMENT, account, deployment, reading, snapshot
+from guardrail_samples import found as of_policies
+from guardrail_samples import guarded, status, strict
+from test_content import bound, with_blocklist
 
 from aoai_lib.assess import judge
 from aoai_lib.controls import catalogue
@@ -114,3 +117,33 @@ def test_harm_beside_a_case_that_was_blocked_by_no_named_filter(other: Any, stat
 def test_a_block_that_names_no_filter_counts() -> None:
     assert found("CNT-15", HARM).status == "pass"
     assert found("CNT-15", HARM | {"hit": "violence"}).status == "not_assessed"
+
+
+@pytest.mark.parametrize(
+    ("expiration", "verdict"),
+    [
+        ("2026-11-23T09:00:00Z", "pass"),
+        ("2026-11-23T09:00:01Z", "fail"),
+        ("2026-11-01T00:00:00", "pass"),
+        ("2026-12-01T00:00:00", "fail"),
+        ("2026-11-23T10:30:00+02:00", "pass"),
+        ("2026-11-23T08:30:00-02:00", "fail"),
+    ],
+    ids=["ends-now", "ends-in-a-second", "no-zone-over", "no-zone-in-force", "other-zone-over", "other-zone-in-force"],
+)
+def test_when_a_penalty_is_over(expiration: str, verdict: str) -> None:
+    """As of 09:00 UTC. An end without a zone is in UTC, as all of the service's are."""
+    penalty = {"action": "Block", "expiration": expiration}
+    assert status(snapshot(account=account(capabilities=[], abusePenalty=penalty)), "CNT-10") == verdict
+
+
+def test_a_pass_says_whether_there_is_a_policy_to_choose() -> None:
+    assert of_policies(guarded(), "CNT-08").reason == "The account has no policy of its own that a caller could choose."
+    assert of_policies(guarded(strict()), "CNT-08").reason == (
+        "No policy of the account is weaker than required: “strict”."
+    )
+
+
+def test_the_entry_that_makes_a_blocklist_block_is_cited() -> None:
+    one = of_policies(with_blocklist(bound("Prompt", "Completion")), "CNT-07")
+    assert [each.value for each in one.observed if each.path.startswith("rai_blocklist_items")] == ["token"]

@@ -11,7 +11,7 @@ from aoai_lib.facts import Facts, NotCollectedError, UnexpectedShapeError, View
 from aoai_lib.frameworks import ai_rmf, atlas, cis, mcsb, mcsb_ai, nist80053, owasp
 from aoai_lib.model import ABSENT, Kind, Severity, State
 
-KINDS: Final = {"openai": "OpenAI", "aiservices": "AIServices"}
+KINDS: Final = frozenset({"openai", "aiservices"})
 SUFFIXES: Final = (
     ".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com", ".api.cognitive.microsoft.com",
     ".openai.azure.us", ".cognitiveservices.azure.us", ".services.ai.azure.us", ".api.cognitive.microsoft.us",
@@ -270,7 +270,7 @@ def _own_hosts(facts: Facts) -> set[str]:
     """Hosts that the account lists for its APIs."""
     listed = facts.account.get("properties.endpoints", {})
     named = listed.values() if isinstance(listed, dict) else []
-    return {(urlsplit(each).hostname or "").lower() for each in named if isinstance(each, str)} - {""}
+    return {host for each in named if isinstance(each, str) and (host := urlsplit(each).hostname)}
 
 
 _OTHER_KINDS: Final = frozenset(
