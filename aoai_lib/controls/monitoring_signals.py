@@ -140,7 +140,8 @@ def _log(watches: Callable[[Query], bool], rest: Callable[[View, View, Query, fl
 
 
 def _patient(condition: View) -> bool:
-    return (condition.number("failingPeriods.minFailingPeriodsToAlert", 1) or 1) > 1
+    periods = condition.number("failingPeriods.minFailingPeriodsToAlert")
+    return periods is not None and periods > 1
 
 
 def _any_row(condition: View, query: Query) -> str:
