@@ -134,6 +134,8 @@ def test_a_log_alert_on_an_exported_metric_fires_the_first_time() -> None:
     text = f"{EXPORTED} | where Rejected > 20"
     assert verdict("MON-06", queries=[query(text)]).status == "pass"
     assert verdict("MON-06", queries=[query(text, condition=TOO_FEW)]).status == "fail"
+    average = {"timeAggregation": "Average", "metricMeasureColumn": "Rejected", "threshold": 10.0}
+    assert verdict("MON-06", queries=[query(EXPORTED, condition=average)]).status == "fail"
 
 
 @pytest.mark.parametrize(

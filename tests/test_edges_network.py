@@ -177,6 +177,13 @@ def test_what_was_open_at_one_time_was_not_right() -> None:
     assert "was right at another time; leave out the file that is out of date" in right.reason
 
 
+def test_what_did_not_resolve_was_not_right() -> None:
+    gone = of_path("NET-18", at("peered", seen(outcome="nxdomain")), ON_PREMISES)
+    assert gone.reason == f"From a peered network, “{NAME}” did not exist."
+    lost = of_path("NET-18", at("peered", seen(outcome="servfail"), seen(reached(PUBLIC, 401))), ON_PREMISES)
+    assert lost.reason == f"From a peered network, “{NAME}” led to 20.50.1.2, an address of the internet."
+
+
 NEEDED = reading(
     "private_link_resources",
     ACCOUNT,
