@@ -121,6 +121,13 @@ def test_delays_are_told_in_seconds_below_two_minutes() -> None:
     )
 
 
+def test_how_late_rows_come_is_told() -> None:
+    late = [arrivals(each, ["RequestResponse", 60], ["Audit", 3600]) for each in ("aa", "bb")]
+    one = observed("MON-04", *late)
+    assert one.status == "fail"
+    assert one.reason == "Rows usually take longer than 30 minutes to the workspace: Audit (60 minutes)."
+
+
 CALL: dict[str, Json] = {
     "workspace": "AA",
     "at": "2026-11-23T09:00:00Z",

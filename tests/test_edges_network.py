@@ -117,6 +117,12 @@ def test_callers_come_from_the_ports_from_1024_up(ports: str, expected: str) -> 
 
 
 @pytest.mark.parametrize("control", ["NET-12", "NET-13"])
+def test_nobody_comes_by_a_connection_that_waits(control: str) -> None:
+    found = verdict(control, connected(connection("Pending")), group(DENY_ALL))
+    assert found.status.value == "not_applicable" and "see NET-05" in found.reason
+
+
+@pytest.mark.parametrize("control", ["NET-12", "NET-13"])
 def test_what_rules_can_t_be_held_against_is_open(control: str) -> None:
     gone = private_endpoint(subnet={"id": f"{NETWORK}/virtualNetworks/hub/subnets/gone"})
     no_subnet = verdict(control, reading("private_endpoint", ENDPOINT, gone))
