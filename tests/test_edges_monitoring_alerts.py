@@ -6,12 +6,13 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from alerts import TEAM, metric, query, verdict
-from builders import ACCOUNT, GROUP, reading
+from alerts import OTHER_SUBSCRIPTION, TEAM, metric, query, verdict
+from builders import ACCOUNT, GROUP, SUBSCRIPTION, reading
 from test_monitoring_changes import IN
 from test_monitoring_log_alerts import ANTI, KEYS
 from test_monitoring_metric_alerts import EXPORTED
 
+from aoai_lib.controls.monitoring_queries import understand
 from aoai_lib.model import Reading, State
 
 BY_MINUTE = EXPORTED.replace("5m", "1m")
@@ -66,6 +67,35 @@ def test_slices_of_time_in_a_query_on_exported_tokens(slices: str, threshold: in
 )  # fmt: skip
 def test_how_a_query_on_keys_is_read(text: str, status: str) -> None:
     assert verdict("MON-07", queries=[query(text)]).status == status
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [
+        ('Resource == "ACCT"', True),
+        ('Resource == "CCT"', False),
+        ('Resource =~ "cct"', False),
+        ('Resource in ("CCT")', False),
+        ('Resource in~ ("cct", "shop")', False),
+        ('Resource contains "cct"', True),
+        ('Resource startswith "ac"', True),
+        ('Resource startswith "cct"', False),
+        ('Resource endswith "cct"', True),
+        ('Resource endswith "acc"', False),
+        ('Resource in (watched)', True),
+        ('_ResourceId in~ (watched)', True),
+        ('ResourceGroup == "RG"', True),
+        ('ResourceGroup == "rg-2"', False),
+        (f'SubscriptionId == "{SUBSCRIPTION}"', True),
+        (f'_SubscriptionId == "{SUBSCRIPTION}"', True),
+        (f'SubscriptionId == "{OTHER_SUBSCRIPTION}"', False),
+        ('Resource == "SHOP" | where Resource == "ACCT" or OperationName has "x"', False),
+        ('Resource == "SHOP" or Resource == "ACCT"', True),
+    ],
+)  # fmt: skip
+def test_whether_a_query_is_about_the_account(test: str, expected: bool) -> None:
+    """What is not written out, as a list that the query computes, may hold the account."""
+    assert understand(f"AzureDiagnostics | where {test}").concerns(ACCOUNT) is expected
 
 
 @pytest.mark.parametrize("id", ["MON-07", "MON-10"])
