@@ -155,7 +155,8 @@ CALL: dict[str, Json] = {
          "not-there-after-half-an-hour", "nor-a-second-later", "asked-at-no-time"],
 )  # fmt: skip
 def test_the_row_of_the_runs_own_call(rows: list[Json], status: str) -> None:
-    assert observed("MON-04", reading("log_row", ACCOUNT, rows)).status == status
+    one = observed("MON-04", reading("log_row", ACCOUNT, rows))
+    assert (one.status, "call at 2026-11-23T09:00:00Z" in one.reason) == (status, True)
 
 
 # -- what is found in them ----------------------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ def lock_reaches_the_account(facts: Facts) -> Verdict:
     for index, raw in enumerate(locks.value if isinstance(locks.value, list) else []):
         # looked at without a record first: a subscription may hold thousands of locks on other things
         name = raw.get("id") if isinstance(raw, dict) else None
-        scope = name.strip("/").lower().partition(_LOCKS)[0] if isinstance(name, str) else ""
+        scope = name.strip("/").lower().rpartition(_LOCKS)[0] if isinstance(name, str) else ""
         if scope and account.startswith(f"{scope}/"):
             lock = View(facts, reading, f"locks[{index}]", raw)
             if lock.text("properties.level").lower() in ("cannotdelete", "readonly"):
