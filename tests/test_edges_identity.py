@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import SUBSCRIPTION, reading
+from builders import ACCOUNT, SUBSCRIPTION, reading
 from identity_samples import (
     ALICE,
     BOB,
@@ -29,9 +29,9 @@ from identity_samples import (
     tenant,
     verdict,
 )
-from test_identity_use import activity, event, logs
+from test_identity_use import SECOND, activity, event, logs
 from test_identity_use import verdict as seen
-from usage_samples import call
+from usage_samples import WORKSPACE, call, setting
 
 from aoai_lib.assess import judge_one
 from aoai_lib.controls import catalogue
@@ -152,6 +152,38 @@ def test_a_refused_operation_is_one_by_either_way_of_telling(sub_status: str, co
     assert seen("IAM-15", refused_one).status.value == "pass"
     gone_wrong = logs(call(), readings=(activity(event(sub_status="Conflict", code="409")),))
     assert seen("IAM-15", gone_wrong).status.value == "not_assessed"
+
+
+def test_one_account_that_may_log_nowhere_leaves_refusals_open() -> None:
+    both = (
+        reading("accounts", SUBSCRIPTION, [ACCOUNT, SECOND]),
+        reading("diagnostic_settings", SECOND, None, State.DENIED),
+    )
+    assert seen("IAM-15", logs(call(status="401"), readings=both)).status.value == "not_assessed"
+    assert seen("IAM-15", logs(call(status="401"))).status.value == "pass"
+
+
+def test_one_workspace_that_was_read_is_enough_to_see_a_refusal_and_not_to_see_none() -> None:
+    hidden = reading("workspace", f"{WORKSPACE}-2", None, State.DENIED, reason="GET it answered 403")
+    settings = [setting(), setting(f"{WORKSPACE}-2")]
+    assert (
+        seen("IAM-15", logs(call(status="401"), readings=(hidden,), diagnostic_settings=settings)).status.value
+        == "pass"
+    )
+    quiet = logs(call(), readings=(hidden, activity(event())), diagnostic_settings=settings)
+    assert seen("IAM-15", quiet).status.value == "not_assessed"
+
+
+def test_an_activity_log_that_was_cut_off_shows_the_refusals_that_it_holds() -> None:
+    def cut(*events: Any) -> Finding:
+        held = reading("activity_events", SUBSCRIPTION, list(events), State.PARTIAL)
+        return seen("IAM-15", logs(call(), readings=(held,)))
+
+    found = cut(event())
+    assert found.status.value == "pass"
+    assert "activity_events[0].operationName.value" in [each.path for each in found.observed]
+    none = cut(event("Succeeded"))
+    assert none.status.value == "not_assessed" and "not known to be complete" in none.reason
 
 
 # -- what probes saw: IAM-12 and IAM-14 ---------------------------------------------------------------------------------
