@@ -192,11 +192,13 @@ def lock(scope: str, level: Any = "CanNotDelete") -> dict[str, Any]:
         ([lock(f"{ACCOUNT}-2")], "fail"),
         ([lock(f"{ACCOUNT}/deployments/chat")], "fail"),
         ([lock(GROUP, "NotSpecified"), lock(ACCOUNT)], "pass"),
+        ([lock(f"{ACCOUNT}/providers/Microsoft.Authorization/locks/keep")], "fail"),
+        ([lock(GROUP) | {"id": GROUP}], "fail"),
         ([{"name": "odd"}], "fail"),
         ([], "fail"),
     ],
     ids=["account", "group-upper-case", "subscription", "read-only", "not-specified", "null", "other-group",
-         "longer-name", "child", "second-one", "no-id", "none"],
+         "longer-name", "child", "second-one", "on-a-lock", "no-lock's-id", "no-id", "none"],
 )  # fmt: skip
 def test_locks(locks: Any, status: str) -> None:
     assert verdict("GOV-07", reading("locks", SUBSCRIPTION, locks)).status == status

@@ -11,7 +11,7 @@ from aoai_lib.facts import Facts, NotCollectedError, UnexpectedShapeError, View
 from aoai_lib.frameworks import ai_rmf, atlas, cis, mcsb, mcsb_ai, nist80053, owasp
 from aoai_lib.model import ABSENT, Kind, Severity, State
 
-KINDS: Final = {"openai": "OpenAI", "aiservices": "AIServices"}
+KINDS: Final = frozenset({"openai", "aiservices"})
 SUFFIXES: Final = (
     ".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com", ".api.cognitive.microsoft.com",
     ".openai.azure.us", ".cognitiveservices.azure.us", ".services.ai.azure.us", ".api.cognitive.microsoft.us",
@@ -122,7 +122,7 @@ def lock_reaches_the_account(facts: Facts) -> Verdict:
     for index, raw in enumerate(locks.value if isinstance(locks.value, list) else []):
         # looked at without a record first: a subscription may hold thousands of locks on other things
         name = raw.get("id") if isinstance(raw, dict) else None
-        scope = name.strip("/").lower().partition(_LOCKS)[0] if isinstance(name, str) else ""
+        scope = name.strip("/").lower().rpartition(_LOCKS)[0] if isinstance(name, str) else ""
         if scope and account.startswith(f"{scope}/"):
             lock = View(facts, reading, f"locks[{index}]", raw)
             if lock.text("properties.level").lower() in ("cannotdelete", "readonly"):
@@ -270,7 +270,7 @@ def _own_hosts(facts: Facts) -> set[str]:
     """Hosts that the account lists for its APIs."""
     listed = facts.account.get("properties.endpoints", {})
     named = listed.values() if isinstance(listed, dict) else []
-    return {(urlsplit(each).hostname or "").lower() for each in named if isinstance(each, str)} - {""}
+    return {host for each in named if isinstance(each, str) and (host := urlsplit(each).hostname)}
 
 
 _OTHER_KINDS: Final = frozenset(

@@ -96,12 +96,9 @@ class Search:
 
 
 def effective(facts: Facts, assignment: Assignment, capability: Capability) -> bool:
-    """Whether the capability is there once deny assignments are counted; those that take it away are cited."""
-    own = register(facts)
-    if not own.held(assignment, capability):
-        return False
+    """Whether a capability that the role holds is there once deny assignments are counted; those that take it away are cited."""
     facts.of_subscription("deny_assignments")
-    left, stopped = own.effective(assignment, capability, facts.subject.account)
+    left, stopped = register(facts).effective(assignment, capability, facts.subject.account)
     if not left:
         for deny in stopped:
             deny.origin.view(facts).get("properties.denyAssignmentName")

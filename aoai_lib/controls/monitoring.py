@@ -183,8 +183,7 @@ def days_kept(facts: Facts, source: str, workspace: str) -> float:
     else:
         table = facts.of(source, workspace, f"{source}[{name}]")
         for path in ("properties.totalRetentionInDays", "properties.retentionInDays"):
-            days = table.number(path)
-            if days is not None and days > 0:
+            if (days := table.number(path) or 0) > 0:
                 return days
     return _kept_by_default(facts.of("workspace", workspace, f"workspace[{name}]"))
 
@@ -192,7 +191,7 @@ def days_kept(facts: Facts, source: str, workspace: str) -> float:
 def _kept_by_default(workspace: View) -> float:
     """A workspace without the property keeps 30 days; -1 stands for no limit (API version 2025-07-01)."""
     days = workspace.number("properties.retentionInDays", 30) or 30
-    return float("inf") if days < 0 else days
+    return float("inf") if days == -1 else days
 
 
 @control(

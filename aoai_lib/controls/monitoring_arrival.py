@@ -77,10 +77,12 @@ def _called(facts: Facts, customers: dict[str, str]) -> Verdict | None:
             continue
         if (row.number("rows") or 0) > 0:
             took = _seconds(at, row.text("received"))
+            if took is None:
+                return not_assessed(f"The row of a call at {at} was in “{name}”, and when it came can't be read.")
             if took > LATE:
                 return fails(f"The row of a call at {at} was in “{name}” {_told(took)} later.")
             return passes(f"The row of a call at {at} was in “{name}” after {_told(max(took, 0))}.")
-        waited = _seconds(at, row.text("asked"))
+        waited = _seconds(at, row.text("asked")) or 0
         late = waited > LATE
         missing = f"A call at {at} had left no row in “{name}” {_told(max(waited, 0))} later"
         if late:
@@ -123,12 +125,12 @@ def _rows(facts: Facts, view: View, customer: str) -> list[dict[str, object]]:
     return [row for row in rows_in(answer) if str(row.get("Account")).lower() == account]
 
 
-def _seconds(since: str, until: str) -> float:
-    """Between two instants; 0 where one can't be read."""
+def _seconds(since: str, until: str) -> float | None:
+    """Between two instants; None where one can't be read."""
     try:
         return (datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds()
     except (ValueError, TypeError):
-        return 0.0
+        return None
 
 
 def _told(seconds: float) -> str:

@@ -36,7 +36,9 @@ CHANGES: Final = frozenset(
 
 _OF_ACCOUNT: Final = ("resourceid", "resourcegroup")
 """Fields whose answer depends on the account."""
-_HAPPENED: Final = frozenset({"started", "accepted", "succeeded", "success"})
+_HAPPENED: Final = frozenset({"started", "succeeded"})
+"""What an event of every operation says of its status. Only what takes long says in between that it was accepted."""
+_ACCOUNTS: Final = "microsoft.cognitiveservices/accounts"
 
 
 def reported(rule: View, account: str) -> frozenset[str]:
@@ -73,6 +75,7 @@ _TESTS: Final[dict[str, Callable[[str, frozenset[str], str], bool]]] = {
     "level": lambda operation, values, account: "informational" in values,
     "resourceprovider": lambda operation, values, account: operation.partition("/")[0] in values,
     "resourcetype": lambda operation, values, account: _type_of(operation) in values,
-    "resourceid": lambda operation, values, account: account in values,
+    # compared whole: what happens to a deployment has the deployment's id
+    "resourceid": lambda operation, values, account: account in values and _type_of(operation) == _ACCOUNTS,
     "resourcegroup": lambda operation, values, account: account.split("/")[4] in values,
 }

@@ -47,7 +47,7 @@ def _places(detection: Detection, logged: Mapping[str, str], activity: Mapping[s
 
 
 def _answer(facts: Facts, source: str, detection: Detection, places: Mapping[str, str]) -> tuple[Reading, str]:
-    """The answer to a detection in one of the workspaces, and why none took it; "" where one did.
+    """The answer to a detection in one of the workspaces, of which there is one at least, and why none took it; "" where one did.
 
     Raises `NotCollectedError` where none took it and one could not be asked.
     """
@@ -64,7 +64,7 @@ def _answer(facts: Facts, source: str, detection: Detection, places: Mapping[str
             unread = NotCollectedError(reading)
     if unread is not None:
         raise unread
-    return Reading(source, "", State.NOT_COLLECTED), refused or "no workspace is known to ask"
+    return Reading(source, "", State.NOT_COLLECTED), refused
 
 
 def _required(facts: Facts) -> tuple[dict[str, str], dict[str, str], str]:

@@ -28,14 +28,15 @@ _OPERATION: Final = re.compile(
 _STATUS: Final = re.compile(
     r"\bactivitystatus(?:value)?\s*(?:==|=~|in~?|has|startswith)\s*(\([^)]*\)|\"[^\"]*\"|'[^']*')", re.IGNORECASE
 )
-_DONE: Final = frozenset({"success", "succeeded", "start", "started", "accept", "accepted"})
+_DONE: Final = frozenset({"success", "succeeded", "start", "started"})
+"""What a row of every operation says of its status. Only what takes long says in between that it was accepted."""
 _AGO: Final = re.compile(r"\bago\s*\(\s*(\d+(?:\.\d+)?)\s*(d|h|m|s)\w*\s*\)", re.IGNORECASE)
 _BIN: Final = re.compile(r"\bbin\s*\(\s*TimeGenerated\s*,\s*(\d+(?:\.\d+)?)\s*(d|h|m|s)", re.IGNORECASE)
 _AGO_UNIT: Final = {"d": 1440.0, "h": 60.0, "m": 1.0, "s": 1 / 60}
 _BASELINE: Final = re.compile(
     r"\b(?:left|right)anti(?:semi)?\b|!in~?\s*\(|\b(?:arg_)?min\s*\(\s*timegenerated", re.IGNORECASE
 )
-_THRESHOLD: Final = re.compile(r"\|\s*where\s+\w+\s*>=?\s*(\d+)", re.IGNORECASE)
+_THRESHOLD: Final = re.compile(r"\|\s*where\s+\w+\s*(>=?)\s*(\d+(?:\.\d+)?)")
 _ACCOUNT: Final = re.compile(r"/accounts/([^/\"'\s]+)", re.IGNORECASE)
 _PLACE: Final = re.compile(
     r"(?<!\.)\b(_?resourceid|resource|resourcegroup|_?subscriptionid)\s*"
@@ -98,7 +99,7 @@ class Query:
         Nothing else tells a key from a token: `identity_claim_appid_g` is not filled for these accounts, and Audit rows
         are about reading keys, not about using them. A query for failures only watches something else.
         """
-        names = "|".join({"objectid", *(name.lower() for name in _IDENTITY.findall(self.text))})
+        names = "|".join({"objectid", *_IDENTITY.findall(self.text)})
         empty = rf"(?<!not\()(?<!not \()\b(?:isempty|isnull)\s*\((?:[^()|]|\([^()|]*\)|\()*?\b(?:{names})\b"
         equal = rf"\b(?:{names})\b\s*\)?\s*(?:==|=~)\s*(?:\"\"|'')"
         found = self._has(empty) or self._has(equal)
@@ -129,10 +130,10 @@ class Query:
         return self.reads("AzureMetrics") and any(metric.lower() in quoted for metric in metrics)
 
     @cached_property
-    def threshold(self) -> float | None:
-        """The only number that a summarised value is compared with (`| where Total > 20`); None without or with several."""
-        found = _THRESHOLD.findall(self.text.lower().rpartition("summarize")[2]) if self._has("summarize") else []
-        return float(found[0]) if len(found) == 1 else None
+    def thresholds(self) -> list[float]:
+        """The numbers that summarised values have to exceed (`| where Total > 20`). What is counted is whole: 21 or more exceeds 20."""
+        summarised = self.text.lower().partition("summarize")[2]
+        return [float(number) - (sign == ">=") for sign, number in _THRESHOLD.findall(summarised)]
 
     def operations(self, wanted: frozenset[str]) -> frozenset[str]:
         """Which of these ARM operations (lower case) the query over AzureActivity reports."""
@@ -183,7 +184,7 @@ def _place_holds(field: str, operator: str, value: str, own: str) -> bool:
 
 
 def _matching(operator: str, value: str, wanted: frozenset[str]) -> frozenset[str]:
-    """The wanted operations that a test of a row's operation lets through."""
+    """The wanted operations that a test of a row's operation lets through. `has` looks for whole terms: `has "deploy"` finds no deployment."""
     texts = _quoted(value)
     lowered = [text.lower() for text in texts]
     if operator in ("==", "in"):
@@ -192,4 +193,7 @@ def _matching(operator: str, value: str, wanted: frozenset[str]) -> frozenset[st
         return frozenset(each for each in wanted if each in lowered)
     if operator == "startswith":
         return frozenset(each for each in wanted if each.startswith(tuple(lowered)))
-    return frozenset(each for each in wanted if any(text in each for text in lowered))
+    if operator == "contains":
+        return frozenset(each for each in wanted if any(text in each for text in lowered))
+    terms = [re.compile(rf"(?<![a-z0-9]){re.escape(text)}(?![a-z0-9])") for text in lowered]
+    return frozenset(each for each in wanted if any(term.search(each) for term in terms))

@@ -140,8 +140,8 @@ def listed(facts: Facts, source: str, subscriptions: Iterable[str]) -> None:
 
 
 def subscription_in(arm_id: str) -> str:
-    """The subscription in an ARM id, lower case."""
-    return arm_id.strip("/").lower().split("/")[1]
+    """The subscription in an ARM id."""
+    return arm_id.strip("/").split("/")[1]
 
 
 def minutes(view: View, path: str) -> float | None:

@@ -140,13 +140,14 @@ def _log(watches: Callable[[Query], bool], rest: Callable[[View, View, Query, fl
 
 
 def _patient(condition: View) -> bool:
-    return (condition.number("failingPeriods.minFailingPeriodsToAlert", 1) or 1) > 1
+    periods = condition.number("failingPeriods.minFailingPeriodsToAlert")
+    return periods is not None and periods > 1
 
 
 def _any_row(condition: View, query: Query) -> str:
     """What keeps a condition from firing on the first row."""
     threshold = level(condition)
-    if threshold is None or threshold > 0 or _patient(condition) or (query.threshold or 0) > 0:
+    if threshold is None or threshold > 0 or _patient(condition) or any(each > 0 for each in query.thresholds):
         return "does not fire on the first event"
     return ""
 
@@ -188,9 +189,8 @@ def exported_metric(metrics: Iterable[str], limit: float, base: float) -> Lacks:
         if _patient(condition):
             return "does not fire the first time"
         above, summed = level(condition), condition.text("timeAggregation").lower() == "total"
-        threshold = (
-            above if summed and condition.get("metricMeasureColumn") else query.threshold if above == 0 else None
-        )
+        in_query = query.thresholds[0] if above == 0 and len(query.thresholds) == 1 else None
+        threshold = above if summed and condition.get("metricMeasureColumn") else in_query
         if threshold is None:
             return "has a threshold that can't be read from its query"
         return _loose(threshold, min(window, query.bin or window), limit, base)

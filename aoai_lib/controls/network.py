@@ -26,8 +26,8 @@ CLOSED: Final = frozenset({"disabled", "securedbyperimeter"})
 
 
 def _is_on(facts: Facts) -> bool:
-    """Whether the account's own switch leaves its public name to its own firewall."""
-    return facts.account.text("properties.publicNetworkAccess", "Enabled").lower() not in CLOSED
+    """Whether the account's own switch leaves its public name to its own firewall, as one that is absent does."""
+    return facts.account.text("properties.publicNetworkAccess").lower() not in CLOSED
 
 
 def _judge_perimeters(perimeters: list[Perimeter]) -> Verdict | None:
@@ -127,8 +127,7 @@ def default_action_denies(facts: Facts) -> Verdict:
         return not_applicable("Public network access is disabled, so the firewall's default action lets nobody in.")
     if any(perimeter.enforced for perimeter in associated(facts)[0]):
         return not_applicable("An enforced network security perimeter decides in place of the account's firewall.")
-    action = facts.account.text("properties.networkAcls.defaultAction", "Allow")
-    if action.lower() == "deny":
+    if facts.account.text("properties.networkAcls.defaultAction").lower() == "deny":
         return passes("Public access is on, and the firewall denies every address that no rule allows.")
     return fails("Public access is on and the firewall lets in every address: its default action is Allow.")
 

@@ -63,7 +63,7 @@ def connection_approved(facts: Facts) -> Verdict:
         return fails("The account has no private endpoint.")
     approved = [link for link in links if link.state is LinkState.OK]
     unread = [link for link in links if link.state is LinkState.UNKNOWN]
-    return judged(approved[:1] or unread or links, next((link.sentence for link in approved), ""))
+    return judged(approved or unread or links, next((link.sentence for link in approved), ""))
 
 
 @control(

@@ -71,7 +71,7 @@ def returned(node: cst.Return, annotation: str) -> Iterator[cst.CSTNode]:
         yield node.with_changes(value=cst.UnaryOperation(cst.Not(), inner))
     elif annotation.endswith("| None"):
         yield node.with_changes(value=cst.Name("None"))
-    elif (empty := _EMPTY.get(annotation.partition("[")[0])) and not m.matches(node.value, m.SimpleString('""')):
+    elif (empty := _EMPTY.get(annotation.partition("[")[0])) and cst.Module([]).code_for_node(node.value) != empty:
         yield node.with_changes(value=cst.parse_expression(empty))
 
 

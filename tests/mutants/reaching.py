@@ -49,7 +49,8 @@ class Reach:
         known: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
         held = {each.nodeid: known.get(self._key(each)) for each in items}
         fresh = [each for each in items if not self._covers(held[each.nodeid])]
-        self._run(fresh, run)
+        if fresh:
+            self._run(fresh, run)
         if self.failed:  # perhaps because of a sample that was collected badly: it must not be met again
             for name in SAMPLES:
                 self._sample(name).unlink(missing_ok=True)

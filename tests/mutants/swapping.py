@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
+from aoai_lib.controls import catalogue
 from aoai_lib.effective_access import register
 from tests.mutants.making import Mutant
 
@@ -117,6 +118,7 @@ def forget() -> None:
 
 def _caches() -> Iterator[Any]:
     if not _found:
+        catalogue()  # imports every control: what is loaded later would not be found
         _found.extend(
             each
             for each in gc.get_objects()
