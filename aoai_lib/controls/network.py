@@ -125,9 +125,12 @@ def default_action_denies(facts: Facts) -> Verdict:
     """
     if not _is_on(facts):
         return not_applicable("Public network access is disabled, so the firewall's default action lets nobody in.")
-    if any(perimeter.enforced for perimeter in associated(facts)[0]):
+    perimeters, missing = associated(facts)
+    if any(perimeter.enforced for perimeter in perimeters):
         return not_applicable("An enforced network security perimeter decides in place of the account's firewall.")
     if facts.account.text("properties.networkAcls.defaultAction").lower() == "deny":
+        if missing is not None and was_asked(missing):
+            raise missing
         return passes("Public access is on, and the firewall denies every address that no rule allows.")
     return fails("Public access is on and the firewall lets in every address: its default action is Allow.")
 
