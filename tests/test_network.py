@@ -162,6 +162,22 @@ def test_a_perimeter_that_could_not_be_read_never_hides_an_open_account(
 
 
 @pytest.mark.parametrize(
+    ("state", "action", "expected"),
+    [
+        (State.DENIED, "Deny", "not_assessed"),
+        (State.FAILED, "Deny", "not_assessed"),
+        (State.NOT_COLLECTED, "Deny", "pass"),
+        (State.DENIED, "Allow", "fail"),
+    ],
+)
+def test_a_firewall_passes_only_where_no_perimeter_can_decide_in_its_place(
+    state: State, action: str, expected: str
+) -> None:
+    own = account(publicNetworkAccess="Enabled", networkAcls={"defaultAction": action})
+    assert status("NET-02", unread(state), account=own) == expected
+
+
+@pytest.mark.parametrize(
     ("properties", "expected"),
     [
         ({}, "fail"),

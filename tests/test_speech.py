@@ -221,3 +221,10 @@ def test_what_was_told_is_counted_and_not_named() -> None:
     assert "abc" not in told
     assert speech.told({"model": "chat"}) == ""
     assert told != speech.told({"messages": [{"role": "user", "content": "abd"}]})
+
+
+def test_a_list_that_is_no_stream_is_no_answer() -> None:
+    body = {"choices": [{"finish_reason": "stop", "content_filter_results": {"hate": {"filtered": False}}}]}
+    assert isinstance(speech.kept_answer(json.dumps(body).encode(), None), dict)
+    kept: Any = speech.kept_answer(json.dumps([body]).encode(), None)
+    assert isinstance(kept, dict) and set(kept) == {"length", "sha256"}
