@@ -238,6 +238,31 @@ def test_what_an_attempt_to_deploy_left_behind(
 
 
 @pytest.mark.parametrize(
+    ("made", "left", "verdict"),
+    [
+        (True, 404, "fail"),
+        (None, 404, "fail"),
+        (False, 404, "not_assessed"),
+        (False, 300, "not_assessed"),
+        (False, 299, "fail"),
+        (False, None, "fail"),
+    ],
+)
+def test_a_success_that_shows_no_deployment_counts_unless_none_is_there(
+    hardened: Snapshot, made: bool | None, left: int | None, verdict: str
+) -> None:
+    answer = {"status": 201, "code": "", "message": "", "identity": "robot", "name": "n", "made": made, "left": left}
+    assert probed(hardened, "IAM-12", "deployment_attempt", **answer).status.value == verdict
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_an_attempt_that_failed_otherwise_was_not_refused(hardened: Snapshot, status: int) -> None:
+    other = "InvalidRequest" if status == 403 else "AuthorizationFailed"
+    answer = {"status": status, "code": other, "message": "", "identity": "robot", "name": "n", "left": 404}
+    assert probed(hardened, "IAM-12", "deployment_attempt", **answer).status.value == "not_assessed"
+
+
+@pytest.mark.parametrize(
     ("code", "message"),
     [
         ("PermissionDenied", "No."),
