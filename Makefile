@@ -70,7 +70,7 @@ $(AZ_VENV)/.ready: tests/az/requirements.txt | $(VENV)/.ready
 az: $(VENV)/.ready $(AZ_VENV)/.ready
 	@AOAI_AZ="$(CURDIR)/$(AZ_VENV)/bin/az" $(RUN) pytest tests/az
 
-# Ratios, each measured in one run on the lab (half an hour); writes docs/benchmarks.md.
+# Ratios, each measured in one run on the lab (ten minutes); writes docs/benchmarks.md.
 bench: $(VENV)/.ready
 	@$(RUN) tests.bench
 
