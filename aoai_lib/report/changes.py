@@ -14,7 +14,7 @@ from aoai_lib.report.text import shown, subject_name
 
 SCHEMA: Final = "aoai-playbook/changes/1"
 STILL_OPEN: Final = "still open"
-_ORDER: Final = (
+KINDS: Final = (
     "new",
     "fixed",
     STILL_OPEN,
@@ -23,6 +23,7 @@ _ORDER: Final = (
     "no longer there",
     "otherwise changed",
 )
+"""What may become of a finding, what matters most first."""
 _COLUMNS: Final = ("change", "severity", "control", "subject", "was", "now", "failing since", "why", "note")
 _OTHER_RULES: Final = "judged by other rules: the earlier evidence gives the same today"
 
@@ -64,7 +65,7 @@ def read(found: Json, where: str) -> Document:
     good = good and (
         previous is None or (isinstance(previous, dict) and previous.keys() == _PREVIOUS and _told(previous))
     )
-    if not good or any(each["change"] not in _ORDER for each in found["findings"]):
+    if not good or any(each["change"] not in KINDS for each in found["findings"]):
         raise InputError(f"{where} is damaged: its rows lack what each of them has.")
     return found
 
@@ -96,13 +97,18 @@ def sentence(changes: Document) -> str:
     previous = changes["previous"]
     if previous is None:
         return "There is no earlier run of this tenant to compare with."
-    counts = Counter(each["change"] for each in changes["findings"])
-    told = [f"{counts[name]} {name}" for name in _ORDER if counts[name]]
+    counts = counted(changes)
+    told = [f"{counts[name]} {name}" for name in KINDS if counts[name]]
     properties = len(changes["properties"])
     told.append(
         f"{properties} changed propert{'y' if properties == 1 else 'ies'}" if properties else "no changed property"
     )
     return f"Since run {previous['run_id']} ({previous['as_of'][:10]}): {', '.join(told)}."
+
+
+def counted(changes: Document) -> Counter[str]:
+    """How many findings changed how, by `KINDS`."""
+    return Counter(each["change"] for each in changes["findings"])
 
 
 def cautions(changes: Document) -> list[str]:
@@ -160,7 +166,7 @@ def _ranked(changes: Document) -> list[dict[str, Any]]:
     severities = [each.value for each in Severity]
     return sorted(
         changes["findings"],
-        key=lambda each: (_ORDER.index(each["change"]), severities.index(each["severity"]), each["since"]),
+        key=lambda each: (KINDS.index(each["change"]), severities.index(each["severity"]), each["since"]),
     )
 
 
