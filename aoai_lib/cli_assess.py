@@ -100,14 +100,13 @@ def assess(
     tenants = _tenants(files, replay)
     _check(tenants, place, replay, observed)
     _check_means(key, authority, pdf)
-    surroundings = fleet.lab_environment(tenants) if not replay else {}
-    debug = {fleet.DEBUG_VARIABLE: "1"} if click.get_current_context().find_root().params.get("debug") else {}
+    surroundings = _surroundings(tenants, replay)
     tasks = [
         fleet.Task(
             each,
             Path() if is_url(out) else Path(out).absolute(),
             chapters,
-            surroundings.get(each.tenant, {}) | debug,
+            surroundings[each.tenant],
             replay.absolute() if replay else None,
             tuple(path.absolute() for path in observed),
             seconds=60 * time_limit,
@@ -121,9 +120,18 @@ def assess(
         found = _carried_out(place, batch, scheduler, min(jobs, len(tasks)), authority)
         outcomes = [fleet.signed(place, found[each.tenant], key) for each in tenants]
     _forget_if_in_vain(place, batch, found)
-    _show(place, outcomes, [each for each in tenants if found[each.tenant].finished])
-    finished = any(each.finished for each in found.values())
+    finished = [each for each in tenants if found[each.tenant].finished]
+    _show(place, outcomes, finished)
     return INCOMPLETE if _show_strangers(observed, outcomes) and finished else _exit_code(outcomes, fail_on)
+
+
+def _surroundings(tenants: Sequence[Parameters], replay: Path | None) -> dict[str, dict[str, str]]:
+    """The environment of each tenant's process, by its label; the lab is started where one needs it."""
+    from aoai_lib import fleet
+
+    found = fleet.lab_environment(tenants) if not replay else {}
+    debug = {fleet.DEBUG_VARIABLE: "1"} if click.get_current_context().find_root().params.get("debug") else {}
+    return {each.tenant: found.get(each.tenant, {}) | debug for each in tenants}
 
 
 def _check(tenants: Sequence[Parameters], place: Place, replay: Path | None, observed: Sequence[Path]) -> None:

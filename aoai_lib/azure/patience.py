@@ -28,7 +28,8 @@ _PIECE: Final = 1 << 16
 _RETRIES: Final = 4
 _NAMED: Final = (("retry-after", 1.0), ("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001))
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-_WRITING: Final = frozenset({"PUT", "PATCH", "DELETE"})
+WRITING: Final = frozenset({"PUT", "PATCH", "DELETE"})
+"""Methods that change what is there. A POST asks, or is one of those that are never sent again."""
 
 
 class PatiencePolicy(RetryPolicy[Any, Any]):
@@ -58,7 +59,7 @@ class PatiencePolicy(RetryPolicy[Any, Any]):
         """Whether to send again: not after a recording, and not where that would have to wait too long."""
         if self.total_retries == 0 or (self.get_retry_after(response) or 0.0) > LONGEST_WAIT:
             return False
-        if response.http_request.method in _WRITING:
+        if response.http_request.method in WRITING:
             return bool(response.http_response.status_code == 429 and settings["total"])
         return bool(super().is_retry(settings, response))
 

@@ -19,6 +19,7 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.core.exceptions import ARMErrorFormat
 
 from aoai_lib.azure.operation import FailedOperationError, follow
+from aoai_lib.azure.patience import WRITING
 from aoai_lib.azure.permission import refuse_writes
 from aoai_lib.evidence.redaction import redact_text
 from aoai_lib.model import Json, PlaybookError, SignInError
@@ -26,6 +27,10 @@ from aoai_lib.model import Json, PlaybookError, SignInError
 if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest
     from azure.mgmt.core import ARMPipelineClient
+
+
+_IN_DOUBT: Final = frozenset({408, *range(500, 600)})
+"""Statuses of an answer to a write that do not say whether it was carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +114,8 @@ def _call_error(problem: AzureError, method: str, path: str) -> CallError:
     code = _code(problem)
     what = f"answered {status} {code}".rstrip() if status else "got no answer"
     sentence = f"{method} {path} {what}: {_first_line(problem)}"
-    in_doubt = method in ("PUT", "PATCH", "DELETE") and (status is None or status < 400 or status in _IN_DOUBT)
+    in_doubt = method in WRITING and (status is None or status < 400 or status in _IN_DOUBT)
     return (DoubtfulWriteError if in_doubt else CallError)(sentence, status, code)
-
-
-_IN_DOUBT: Final = frozenset({408, *range(500, 600)})
-"""Statuses of an answer to a write that do not say whether it was carried out."""
 
 
 def _code(problem: AzureError) -> str:

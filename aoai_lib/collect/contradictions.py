@@ -52,15 +52,11 @@ _LACKS: Final[Mapping[str, tuple[Callable[[list[Json]], bool], str]]] = {
 
 def doubted(reading: Reading) -> Reading:
     """A reading as it came, or one of a list that may have more where it lacks what such a list always holds."""
-    lacks, why = _LACKS.get(reading.source, (_nobody, ""))
-    if (
-        not why
-        or reading.state is not State.COLLECTED
-        or not isinstance(reading.value, list)
-        or not lacks(reading.value)
-    ):
+    known = _LACKS.get(reading.source)
+    if known is None or reading.state is not State.COLLECTED or not isinstance(reading.value, list):
         return reading
-    return replace(reading, state=State.PARTIAL, reason=why)
+    lacks, why = known
+    return replace(reading, state=State.PARTIAL, reason=why) if lacks(reading.value) else reading
 
 
 def contradicted(snapshot: Snapshot) -> Snapshot:

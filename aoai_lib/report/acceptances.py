@@ -39,16 +39,18 @@ def _acceptance(run: Run, waiver: Waiver) -> Acceptance:
     held = state(waiver, _today(run))
     about = [each for each in run.findings if each.control == waiver.control and is_about(waiver, each)]
     failed = sum(each.status is Status.FAIL for each in about)
-    findings = "1 failed finding" if failed == 1 else f"{failed} failed findings"
     if failed and held == "active":
-        return Acceptance(waiver, held, failed, f"Accepts {findings} until {waiver.expires}.", False)
+        return Acceptance(waiver, held, failed, f"Accepts {_failures(failed)} until {waiver.expires}.", False)
     if failed and not (counting := sum(_counts(run, each) for each in about)):
         return Acceptance(waiver, held, failed, f"Ended on {waiver.expires}; another acceptance holds.", True)
     if failed:
-        findings = "1 failed finding" if counting == 1 else f"{counting} failed findings"
-        again = f"{findings} count{'s' if counting == 1 else ''} again"
+        again = f"{_failures(counting)} count{'s' if counting == 1 else ''} again"
         return Acceptance(waiver, held, failed, f"Ended on {waiver.expires}: {again}.", True)
     return Acceptance(waiver, held, failed, _idle(waiver, about), True)
+
+
+def _failures(number: int) -> str:
+    return "1 failed finding" if number == 1 else f"{number} failed findings"
 
 
 def _counts(run: Run, finding: Finding) -> bool:

@@ -38,8 +38,8 @@ def write(
     path: Path | BinaryIO,
     changed: Document | None = None,
 ) -> None:
-    """Write the workbook: summary, findings, what could not be assessed, what changed, accepted risks, access, guardrails, frameworks, and the requests with
-    the findings that rest on each. `changed` is `changes.json`; without it the run is compared with none.
+    """Write the workbook: summary, findings, what could not be assessed, what changed, accepted risks, access, guardrails,
+    frameworks, baselines, and the requests with the findings that rest on each. `changed` is `changes.json`; without it the run is compared with none.
     """
     from xlsxwriter import Workbook
 
