@@ -243,6 +243,5 @@ def test_the_runtime_dependencies_are_enough_to_assess_and_to_verify(tmp_path: P
         [os.environ["AOAI_RUNTIME"], "-m", "pip", "list", "--format=json"], capture_output=True, text=True, check=True
     )
     there = {canonicalize_name(each["name"]) for each in json.loads(listed.stdout)}
-    assert (
-        there & {*EXTRAS["lab"], *EXTRAS["dask"], *EXTRAS["storage"], "jupyterlab", "pytest", "rfc3161-client"} == set()
-    )
+    extra = {*EXTRAS["lab"], *EXTRAS["dask"], *EXTRAS["storage"], "jupyterlab", "pytest", "rfc3161-client"}
+    assert there & extra == {"anyio", "pyjwt"}, "openai and msal need these two, the lab imports them itself"
