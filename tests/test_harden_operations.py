@@ -234,16 +234,16 @@ CELLS: dict[str, tuple[dict[str, Any], Became, str]] = {
     ),
     # (f) leads elsewhere
     **{
-        f"leads to {place}": ({"write": headed(azure_asyncoperation=place)}, Became.DONE, "is not Resource Manager: nothing was sent")
+        f"leads to {place}": ({"write": headed(azure_asyncoperation=place)}, Became.DONE, "is another service: nothing was sent")
         for place in (FOREIGN, "http://localhost/x", "https://localhost:1/x", "//localhost.example/x", "/relative", "file:///etc/passwd",
                       "https://localhost.example\\@localhost/x", "https://127.0.0.1/x", "https://localhost@localhost.example/")
     },
     "its result's address leads elsewhere, later": (
-        {"write": located, "poll": answered(202, location=FOREIGN)}, Became.DONE, "is not Resource Manager: nothing was sent",
+        {"write": located, "poll": answered(202, location=FOREIGN)}, Became.DONE, "is another service: nothing was sent",
     ),
     "the look is redirected": ({"poll": answered(302, location=FOREIGN)}, Became.DONE, "could not be followed"),
     "the result stands elsewhere": (
-        {"poll": answered(200, {"status": "Succeeded", "resourceLocation": FOREIGN})}, Became.DONE, "is not Resource Manager",
+        {"poll": answered(200, {"status": "Succeeded", "resourceLocation": FOREIGN})}, Became.DONE, "is another service",
     ),
     # (g) the look is refused
     **{

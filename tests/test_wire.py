@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest
 from builders import SUBSCRIPTION
 from tenants import ROOT, collect
@@ -14,7 +15,7 @@ from tenants import ROOT, collect
 from aoai_lib import run
 from aoai_lib.azure import clouds, credentials
 from aoai_lib.azure.clients import Azure
-from aoai_lib.azure.permission import WriteRefusedError, refuse_writes
+from aoai_lib.azure.permission import WriteRefusedError, refuse_strangers, refuse_writes
 from aoai_lib.azure.replay import Recording
 from aoai_lib.collect import network, reader
 from aoai_lib.collect.reader import read
@@ -183,6 +184,7 @@ def test_masked_secrets_stay_joinable() -> None:
     [
         ("circle", State.FAILED, "the pages of the list lead in a circle"),
         ("endless", State.FAILED, "the pages of the list lead in a circle"),
+        ("elsewhere", State.FAILED, "which is another service: nothing was sent there"),
         ("expired", State.DENIED, "answered 401 ExpiredAuthenticationToken"),
         ("429day", State.FAILED, "answered 429 TooManyRequests"),
     ],
@@ -198,4 +200,27 @@ def test_a_list_that_leads_on_for_ever_or_is_refused_is_not_read(
     found = read(azure, listing, subscription)
     assert (found.state, found.value) == (state, None)
     assert why in found.reason
-    assert len([each for each in own_lab.requests if "privateEndpoints" in each.path]) <= 7
+    assert len([each for each in own_lab.requests if "privateEndpoints" in each.path]) <= (
+        1 if fault == "elsewhere" else 7
+    )
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://management.azure.com.evil.example/x", "https://evil.example/https://management.azure.com", "http://management.azure.com/x",
+        "https://evil.example\\@management.azure.com/x", "https://management.azure.com@evil.example/x", "https://management.azure.com:8443/x",
+        "https://evilmanagement.azure.com/x", "https://graph.microsoft.com/v1.0/users", "//management.azure.com/x", "/subscriptions", "",
+    ],
+)  # fmt: skip
+def test_no_token_goes_to_another_host(address: str) -> None:
+    with pytest.raises(AzureError, match="nothing was sent there"):
+        refuse_strangers(address, ARM)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [f"{ARM}/x", f"{ARM}:443/x", "https://MANAGEMENT.azure.com/x", "https://westeurope.management.azure.com/x"],
+)
+def test_a_next_page_may_be_at_the_service_or_a_region_of_it(address: str) -> None:
+    refuse_strangers(address, ARM)

@@ -26,7 +26,7 @@ from aoai_lib.azure.graph import Graph
 from aoai_lib.azure.logs import Logs
 from aoai_lib.azure.pace import Pace, PacingPolicy
 from aoai_lib.azure.patience import PatiencePolicy, WholeAnswerAdapter
-from aoai_lib.azure.permission import ReadOnlyPolicy, WriteRefusedError
+from aoai_lib.azure.permission import OwnHostPolicy, ReadOnlyPolicy, WriteRefusedError
 from aoai_lib.azure.recording import RecordingPolicy
 from aoai_lib.azure.replay import Recording, ReplayAdapter
 from aoai_lib.azure.writing import CallError, PlannedWrite, PlannedWritesPolicy, explained, quoted, send
@@ -91,12 +91,13 @@ class Azure:
         )
         self._session = session
 
-    def policies(self, scope: str) -> list[Any]:
+    def policies(self, endpoint: str, scope: str) -> list[Any]:
         """The pipeline of every client: refuse, retry, wait, sign, record. Its order is what makes the record complete."""
         return [
             RequestIdPolicy(),
             UserAgentPolicy(sdk_moniker="aoai-playbook"),
             self._planned or ReadOnlyPolicy(),
+            *([OwnHostPolicy(endpoint)] if self.recording is None else []),
             AnswerShapePolicy(),
             ContentDecodePolicy(),
             PatiencePolicy(tries=self.recording is None, posts=self._planned is None),
@@ -109,7 +110,7 @@ class Azure:
         return {
             "base_url": self.cloud.arm,
             "credential_scopes": [self.cloud.arm_scope],
-            "policies": self.policies(self.cloud.arm_scope),
+            "policies": self.policies(self.cloud.arm, self.cloud.arm_scope),
             "transport": self._transport,
         }
 
@@ -175,7 +176,9 @@ class Azure:
     def graph(self) -> Graph:
         """The directory behind the credential: members of groups, names of principals. Microsoft Graph v1.0."""
         cloud = self.cloud
-        return self._client("graph", "", lambda: Graph(cloud.graph, self.policies(cloud.graph_scope), self._transport))
+        return self._client(
+            "graph", "", lambda: Graph(cloud.graph, self.policies(cloud.graph, cloud.graph_scope), self._transport)
+        )
 
     def logs(self) -> Logs:
         """Log Analytics workspaces, looked back on for `evidence_days`."""
@@ -183,7 +186,7 @@ class Azure:
         return self._client(
             "logs",
             "",
-            lambda: Logs(cloud.logs, self.evidence_days, self.policies(cloud.logs_scope), self._transport),
+            lambda: Logs(cloud.logs, self.evidence_days, self.policies(cloud.logs, cloud.logs_scope), self._transport),
         )
 
     @property

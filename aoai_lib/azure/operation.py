@@ -7,16 +7,15 @@ answer says, sends the token to whatever address an answer names, and stumbles o
 from __future__ import annotations
 
 import json
-import re
 import time
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from azure.core.exceptions import AzureError, DecodeError, HttpResponseError
 from azure.core.polling.base_polling import LocationPolling, OperationFailed, StatusCheckPolling
 from azure.mgmt.core.polling.arm_polling import ARMPolling, AzureAsyncOperationPolling, BodyContentPolling
 
 from aoai_lib.azure.patience import LONGEST_WAIT, PatiencePolicy
+from aoai_lib.azure.permission import refuse_strangers
 from aoai_lib.evidence.redaction import redact_text
 from aoai_lib.model import Json, PlaybookError
 
@@ -59,7 +58,7 @@ class BoundedPolling(ARMPolling):
     def __init__(self, endpoint: str) -> None:
         ways = [AzureAsyncOperationPolling(), LocationPolling(), _ResourcePolling(), StatusCheckPolling()]
         super().__init__(timeout=_POLL_SECONDS, lro_algorithms=ways)
-        self._own = urlsplit(endpoint).netloc.lower()
+        self._endpoint = endpoint
         self._until = time.monotonic() + OPERATION_SECONDS
         self._patience = PatiencePolicy()
 
@@ -81,13 +80,7 @@ class BoundedPolling(ARMPolling):
 
     def request_status(self, status_link: str) -> PipelineResponse[Any, Any]:
         """See `LROBasePolling`. Raises `AzureError` for an address that the token must not be sent to, and for what is no answer."""
-        link = urlsplit(status_link)
-        place = link.netloc.lower().removesuffix(":443")
-        if link.scheme != "https" or not re.fullmatch(rf"([a-z0-9-]+\.)*{re.escape(self._own)}", place):
-            named = redact_text(f"{link.scheme}://{link.netloc}")
-            raise AzureError(
-                f"it was to be asked for at {named}, which is not Resource Manager: nothing was sent there"
-            )
+        refuse_strangers(status_link, self._endpoint)
         answer = super().request_status(status_link)
         object_of(answer.http_response)
         return answer

@@ -1,4 +1,5 @@
-"""What may be sent. An assessment reads: anything else is refused here, at the wire, whatever the code above it meant."""
+"""What may be sent, and where to. An assessment reads, and a token goes to its own service: anything else is refused here, at the wire,
+whatever the code above it meant."""
 
 from __future__ import annotations
 
@@ -6,8 +7,10 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 
+from aoai_lib.evidence.redaction import redact_text
 from aoai_lib.model import PlaybookError
 
 if TYPE_CHECKING:
@@ -61,3 +64,23 @@ class ReadOnlyPolicy(SansIOHTTPPolicy[Any, Any]):
     def on_request(self, request: PipelineRequest[Any]) -> None:
         """Refuse before anything is sent, signed or recorded."""
         refuse_writes(request.http_request.method, request.http_request.url, inference=self._inference)
+
+
+def refuse_strangers(url: str, endpoint: str) -> None:
+    """Raise `AzureError` unless an address that an answer gave (a next page, an operation) is the endpoint's host, or a regional one below it."""
+    link, own = urlsplit(url), urlsplit(endpoint).netloc.lower()
+    place = link.netloc.lower().removesuffix(":443")
+    if link.scheme != "https" or not re.fullmatch(rf"([a-z0-9-]+\.)*{re.escape(own)}", place):
+        named = redact_text(f"{link.scheme}://{link.netloc}")
+        raise AzureError(f"it was to be asked for at {named}, which is another service: nothing was sent there")
+
+
+class OwnHostPolicy(SansIOHTTPPolicy[Any, Any]):
+    """The same, as a policy of the azure-core pipeline: the SDKs follow a list's `nextLink` to whatever host it names, token and all."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Refuse before anything is sent, signed or recorded."""
+        refuse_strangers(request.http_request.url, self._endpoint)

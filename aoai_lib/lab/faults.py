@@ -1,7 +1,7 @@
 """Faults and slowness on request: what a client must survive, asked for by one short text.
 
 `SPOILED` answers are the true ones, sent badly; `PAGING` strikes only lists of Resource Manager, and leads from page to page without
-end; `ON_WRITES` strikes only writes there, which are carried out, and whose operation then ends badly, never, or is not known any
+end, or to another host; `ON_WRITES` strikes only writes there, which are carried out, and whose operation then ends badly, never, or is not known any
 more; `ON_DATA` strikes only calls to a model, and the account answers them itself.
 
 A fault is ``KIND[:COUNT[:PATH]]``: ``429:3:deployments`` answers 429 to the first three requests whose path holds
@@ -19,7 +19,7 @@ from aoai_lib.lab.shapes import Json
 
 STATUSES = ("401", "403", "404", "409", "429", "500", "502", "503", "504")
 SPOILED = ("drip", "truncate")
-PAGING = ("endless", "circle")
+PAGING = ("endless", "circle", "elsewhere")
 ON_WRITES = ("failed", "canceled", "stuck", "vanished")
 ON_DATA = ("unfiltered", "suspended", "respelled")
 WORDED = ("expired", "429silent", "429day")
@@ -143,12 +143,15 @@ def answer(kind: str, path: str = "") -> tuple[int, str, bytes, dict[str, str]]:
 
 
 def onward(kind: str, body: object, address: str) -> object:
-    """A page of a list, made to lead on for ever: to a page that was not there before, or back to itself. Any other answer as it is."""
+    """A page of a list, made to lead on for ever: to a page that was not there before, back to itself, or to what is another host for a
+    client. Any other answer as it is."""
     if not isinstance(body, dict) or not isinstance(body.get("value"), list):
         return body
     found = re.search(r"&furtherPage=(\d{1,9})", address)
     number, again = (int(found[1]), address.replace(found[0], "")) if found else (0, address)
-    return {**body, "nextLink": address if kind == "circle" else f"{again}&furtherPage={number + 1}"}
+    if kind == "elsewhere":
+        address = address.replace("//localhost", "//127.0.0.1")
+    return {**body, "nextLink": f"{again}&furtherPage={number + 1}" if kind == "endless" else address}
 
 
 def _json(body: Json) -> bytes:
