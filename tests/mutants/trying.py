@@ -22,12 +22,16 @@ from tests.mutants.reaching import SAMPLES, Reach
 from tests.mutants.swapping import forget, swap
 
 PATIENCE: Final = 20
-"""Seconds that a mutant has at least; and five times what its tests take."""
+"""Seconds of work that a mutant has at least; and five times what its tests take."""
+IDLE: Final = 10
+"""How many times as long a mutant may take where the machine is busy, or where it waits for something."""
 NO_IMPORT: Final = "import"
 """Stands for the test where a mutant's module would not even load."""
 LIVES: Final = ("survived", "unreached")
 """Results of a mutant that no test noticed."""
 _KILLED, _SURVIVED = 10, 11
+_ENDS: Final = (signal.SIGPROF, signal.SIGALRM)
+"""What ends a mutant that has worked, or waited, for too long."""
 _APART: Final = frozenset(
     {"Lab", "collect", "load_worlds", "CliRunner", "main", "perf_counter", "process_time", "monotonic"}
 )
@@ -103,8 +107,11 @@ class Stand:
             return pid, reading
         code = 1
         try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(PATIENCE + int(5 * sum(self.reach.seconds[each.nodeid] for each in chosen)))
+            for each in _ENDS:
+                signal.signal(each, signal.SIG_DFL)
+            patience = PATIENCE + int(5 * sum(self.reach.seconds[each.nodeid] for each in chosen))
+            signal.setitimer(signal.ITIMER_PROF, patience)
+            signal.alarm(patience * IDLE)
             failed = NO_IMPORT if not swap(mutant) else next(_failing(session, chosen), "")
             os.write(writing, failed.encode())
             code = _KILLED if failed else _SURVIVED
@@ -119,7 +126,7 @@ class Stand:
         mutant, reading = running.pop(pid)
         with os.fdopen(reading) as said:
             by = said.read()
-        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) in _ENDS:
             self._told(Outcome(mutant.id, "timeout"))
         elif os.WIFEXITED(status) and os.WEXITSTATUS(status) in (_KILLED, _SURVIVED):
             self._told(Outcome(mutant.id, "killed" if os.WEXITSTATUS(status) == _KILLED else "survived", by))
