@@ -113,6 +113,11 @@ def _further(asked: Asked, page: int) -> str:
     return f"{address}{'&' if '?' in address else '?'}{FURTHER}{page}"
 
 
+def _half(content: bytes) -> bytes:
+    body = json.loads(content)
+    return json.dumps({**body, "value": body["value"][: len(body["value"]) // 2]}).encode()
+
+
 def _tables(make: Callable[[list[Json]], Json]) -> Spoil:
     return _body(lambda body: {**body, "tables": make(body["tables"])})
 
@@ -190,8 +195,31 @@ UNREADABLE: Final[dict[str, Spoil]] = {
     "a list": _body(lambda body: [body]),
     "an empty object": _plain(200, "{}", _JSON),
     "an error with 200": _plain(200, '{"error":{"code":"InternalServerError","message":"Please retry."}}', _JSON),
+    "201": _plain(201, "{}", _JSON),
+    "202": _plain(202, "", _JSON),
+    "400": _error(400, "BadRequest", "The request is invalid."),
+    "400 as OData": _plain(400, '{"odata.error":{"code":"BadRequest","message":{"lang":"en","value":"Invalid."}}}', _JSON),
+    "401 with a message alone": _plain(401, '{"Message":"Authorization has been denied for this request."}', _JSON),
+    "403 without envelope": _plain(403, '{"code":"AuthorizationFailed","message":"The client has no authorization."}', _JSON),
+    "403 of the directory": _error(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation."),
+    "403 of a workspace": _error(403, "InsufficientAccessError", "The provided credentials have insufficient access."),
+    "403 of a firewall": _error(403, "403", "Access denied due to Virtual Network/Firewall rules."),
+    "403 of a gateway": _plain(403, "<html><center><h1>403 Forbidden</h1></center><hr><center>Gateway</center></html>", "text/html"),
+    "403 as XML": _plain(403, "\ufeff<?xml version='1.0'?><Error><Code>AuthorizationFailure</Code></Error>", "application/xml"),
+    "404 of a proxy": _plain(404, "<html><h1>Not Found</h1></html>", "text/html"),
+    "405": _error(405, "MethodNotAllowed", "The method is not allowed."),
+    "407": _plain(407, "Proxy Authentication Required", "text/plain"),
+    "409 of a subscription": _error(409, "ReadOnlyDisabledSubscription", "The subscription is disabled and read-only."),
+    "410": _plain(410, "Gone", "text/plain"),
+    "412": _error(412, "PreconditionFailed", "The condition is not satisfied."),
+    "423": _error(423, "ScopeLocked", "The scope is locked."),
+    "451": _plain(451, "", "text/plain"),
+    "500 in another envelope": _plain(500, '{"ErrorResponse":{"error":{"code":"500","message":"Error in API"}}}', _JSON),
+    "501": _error(501, "NotImplemented", "Not implemented."),
+    "511": _plain(511, "<html>Sign in to the network</html>", "text/html"),
+    "520": _plain(520, "", "text/html"),
 }  # fmt: skip
-"""Faults of any request."""
+"""Faults of any request: statuses, words and envelopes in which services, and what stands before them, refuse."""
 
 OF_LISTS: Final[dict[str, Spoil]] = {
     "value is null": _with_value(None),
@@ -202,6 +230,9 @@ OF_LISTS: Final[dict[str, Spoil]] = {
     "items are empty": _with_value([{}]),
     "items without properties": _body(_each(lambda item: {**item, "properties": None})),
     "properties are a text": _body(_each(lambda item: {**item, "properties": "none"})),
+    "half a list as 206": lambda asked, answer, times: _kept(
+        answer, 206, _half(answer.content), content_range="items 0-0/2"
+    ),
     "pages in a circle": _circle,
     "endless pages": _endless,
     "second page refused": _refused_later,
@@ -229,8 +260,20 @@ OF_QUERIES: Final[dict[str, Spoil]] = {
 GONE: Final = "404"
 EMPTY: Final = "empty list"
 NO_ROWS: Final = "no rows"
-TRUE_LOOKING: Final[dict[str, Spoil]] = {
+ABSENT: Final[dict[str, Spoil]] = {
     GONE: _error(404, "ResourceNotFound", "The resource was not found."),
+    "404 without envelope": _plain(404, '{"code":"ResourceNotFound","message":"The resource was not found."}', _JSON),
+    "404 of the group": _error(404, "ResourceGroupNotFound", "The resource group could not be found."),
+    "404 of the parent": _error(404, "ParentResourceNotFound", "The parent resource could not be found."),
+    "404 of the type": _error(404, "InvalidResourceType", "The resource type could not be found in the namespace."),
+    "404 of another thing": _error(404, "AssignmentNotFound", "The assignment could not be found."),
+    "400 of the version": _error(400, "NoRegisteredProviderFound", "No registered resource provider found for the version."),
+    "409 of the namespace": _error(409, "MissingSubscriptionRegistration", "The subscription is not registered to use it."),
+}  # fmt: skip
+"""Errors by which Resource Manager says that there is no such thing."""
+
+TRUE_LOOKING: Final[dict[str, Spoil]] = {
+    **ABSENT,
     EMPTY: _plain(200, '{"value":[]}', _JSON),
     NO_ROWS: _tables(lambda tables: [{**each, "rows": []} for each in tables]),
 }
@@ -261,9 +304,9 @@ def faults_of(asked: Asked, answer: Answer) -> list[str]:
 
 def _faults_of(asked: Asked, answer: Answer) -> list[str]:
     body = _parsed(answer.content)
-    found = [*UNREADABLE, GONE, *HARMLESS]
+    found = [*UNREADABLE, *ABSENT, *HARMLESS]
     if "/openai/" in asked.path or asked.method == "PUT":  # a POST that may have been counted is not sent again
-        found = [name for name in found if name not in ("reset once", "timeout once", GONE)]
+        found = [name for name in found if name not in ("reset once", "timeout once", *ABSENT)]
     if asked.method == "PUT":  # with a 503 it may have been carried out, so it is not sent again
         found.remove("503 twice")
     if answer.status != 200 or not isinstance(body, dict):
@@ -289,7 +332,7 @@ def is_same(asked: Asked, answer: Answer, fault: str) -> bool:
 
 def _code(answer: Answer) -> str:
     body = _parsed(answer.content)
-    error = body.get("error") if isinstance(body, dict) else None
+    error = body.get("error", body) if isinstance(body, dict) else None
     return str(error.get("code")) if isinstance(error, dict) else ""
 
 

@@ -42,8 +42,9 @@ EXCUSES: Final = (
     Excuse(
         ("IAM-14",),
         "/openai/",
-        ("404 without a code", "404 of the subscription"),
-        "A model that is not there is tried through the other API, and then the next one: a call that was answered proves the sign-in.",
+        ("400", "400 as OData", "404 without a code", "404 of a proxy", "404 of the subscription"),
+        "A model that is not there, or takes no such call, is tried through the other API, and then the next one: a call that was answered "
+        "proves the sign-in.",
     ),
     Excuse(
         ("IAM-10",),
