@@ -120,6 +120,20 @@ def test_a_block_that_names_no_filter_counts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("other", "status"),
+    [
+        (case("harm-2", "CNT-15", "inconclusive", annotated=[]), "not_assessed"),
+        (case("harm-2", "CNT-15", "inconclusive", answered=True), "pass"),
+        (case("harm-2", "CNT-15", "refused_by_model"), "pass"),
+        (case("harm-2", "CNT-15", "fail_open"), "fail"),
+    ],
+    ids=["lost", "answered-without-a-word", "refused-by-the-model", "unfiltered"],
+)
+def test_an_answer_that_was_lost_may_have_come_unfiltered(other: Any, status: str) -> None:
+    assert found("CNT-14", case("benign", "CNT-12", "not_detected"), other).status == status
+
+
+@pytest.mark.parametrize(
     ("expiration", "verdict"),
     [
         ("2026-11-23T09:00:00Z", "pass"),

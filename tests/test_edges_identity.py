@@ -137,6 +137,18 @@ def test_the_directory_does_not_know_a_group_of_another_tenant(kind: str, status
     assert ("directory_objects.length", 0) in [(each.path, each.value) for each in found.observed]
 
 
+@pytest.mark.parametrize(
+    ("state", "status"), [(State.DENIED, "not_assessed"), (State.PARTIAL, "not_assessed"), (None, "pass")]
+)
+def test_a_directory_that_did_not_answer_for_one_of_several_proves_nobody_gone(
+    state: State | None, status: str
+) -> None:
+    """Beside an assignment of somebody whom it was never asked for, and a question about others."""
+    asked = ",".join(sorted((ALICE, UNLISTED)))
+    unread = {"d": reading("directory_objects", asked if state else UNLISTED, None, state or State.DENIED)}
+    assert verdict(tenant(assignment(READER), assignment(READER, BOB), unread=unread), "IAM-13") == status
+
+
 def test_a_pass_says_whether_the_directory_was_asked() -> None:
     asked, unasked = tenant(assignment(READER), known=[person(ALICE)]), tenant(assignment(READER))
     assert finding(asked, "IAM-13").reason == "The directory knows every principal with a role on the account."

@@ -34,7 +34,7 @@ PLACES: Final = {
     "provisioned": _REGION,
 }
 """Deployment type (sku name, lower case) → where prompts are processed (Microsoft Learn, deployment types, 2026)."""
-_ALLOWED: Final = {"region": (_REGION,), "data_zone": (_REGION, _ZONE), "any": (_REGION, _ZONE, _GLOBAL)}
+_ALLOWED: Final = {"region": (_REGION,), "data_zone": (_REGION, _ZONE)}
 
 
 def region(text: str) -> str:
