@@ -141,7 +141,8 @@ def _check(tenants: Sequence[Parameters], place: Place, replay: Path | None, obs
     if replay:
         from aoai_lib.azure.replay import Recording
 
-        Recording.load(replay)
+        if left_out := Recording.load(replay).left_out:
+            terminal.show_left_out(replay, left_out)
     fleet.check_observations(observed)
     place.check()
     fleet.check_labels([each.tenant for each in tenants], os.environ)

@@ -163,6 +163,13 @@ def show_strangers(files: Sequence[Path]) -> None:
         Console(highlight=False, emoji=False).print(f"[bold red]Observations:[/] {literal(said)}", soft_wrap=True)
 
 
+def show_left_out(recording: Path, count: int) -> None:
+    """How many lines of a recording were no requests."""
+    lines = "1 line is no request and was" if count == 1 else f"{count:,} lines are no requests and were"
+    said = f"{lines} left out of {recording}."
+    Console(highlight=False, emoji=False).print(f"[bold yellow]Recording:[/] {literal(said)}", soft_wrap=True)
+
+
 def show_overview(page: str) -> None:
     """Where the fleet overview is: a file, or a URL."""
     shown = page if is_url(page) else _near(Path(page))

@@ -119,6 +119,19 @@ def test_a_replay_that_is_none(tmp_path: Path) -> None:
     assert "line 1" in result.output
 
 
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [(0, ""), (1, "1 line is no request and was left out of"), (2, "2 lines are no requests and were left out of")],
+)
+def test_lines_of_a_recording_that_are_no_requests_are_counted(tmp_path: Path, others: int, said: str) -> None:
+    file = tmp_path / "r.jsonl"
+    url = "https://management.azure.com/subscriptions?api-version=2022-12-01"
+    request = {"method": "GET", "url": url, "status": 200, "headers": {}, "body": {"value": []}}
+    file.write_text("\n".join(json.dumps(each) for each in [request, *[{"note": "by hand"}] * others]))
+    result = aoai("assess", "--replay", file, "--out", tmp_path / "out")
+    assert ("left out" in result.output, said in " ".join(result.output.split())) == (others > 0, True)
+
+
 def test_no_account_is_found(lab: Lab, tmp_path: Path) -> None:
     file = written(tmp_path, "tenant: hardened\ncloud: lab\naccounts: ['nothing-like-it*']\n")
     with environment(lab.environment("hardened")):

@@ -62,7 +62,7 @@ EXCUSES: Final = (
     Excuse(
         ("MON-03",),
         "/workspaces/log-meridian-platform",
-        (GONE,),
+        (GONE, "404 without envelope", "404 of the group", "404 of the parent"),
         "A workspace that was deleted keeps nothing and counts for nothing: the tables of the other one are kept.",
     ),
 )
