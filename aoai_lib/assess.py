@@ -181,4 +181,28 @@ def judge_one(snapshot: Snapshot, control: Control, subject: Subject) -> Finding
         return Finding(
             control.id, Status.NOT_ASSESSED, subject, f"The answer is not of the documented form: {odd}", facts.observed
         )
+    if verdict.status is Status.PASS and (doubt := _doubt(facts)):
+        return Finding(control.id, Status.NOT_ASSESSED, subject, doubt, facts.observed)
     return Finding(control.id, verdict.status, subject, verdict.reason, facts.observed)
+
+
+def _doubt(facts: Facts) -> str:
+    """Why the settings that a pass rests on may not be in force: the last write of the account or deployment failed, or goes on. It shows
+    what was asked for all the same (Microsoft Learn, "Track asynchronous Azure operations": the request is accepted before it is done).
+    """
+    for source, scope in (("account", facts.subject.account), ("deployment", facts.subject.id)):
+        if not any(each.path.startswith(f"{source}.properties.") for each in facts.observed):
+            continue
+        reading = facts.snapshot.reading(source, scope)
+        properties = reading.value.get("properties") if isinstance(reading.value, dict) else None
+        state = properties.get("provisioningState") if isinstance(properties, dict) else None
+        if state and str(state).lower() not in _SETTLED:
+            facts.record(f"{source}.properties.provisioningState", state, reading)
+            return f"The {source} is in the state “{state}”, so what it shows may not be in force: assess it again when it has succeeded."
+    return ""
+
+
+_SETTLED = frozenset({"succeeded", "resolvingdns"})
+"""States of an account or a deployment whose settings are in force (api 2025-09-01, `ProvisioningState`); a name that is still to
+resolve changes none of them.
+"""
