@@ -19,7 +19,7 @@ from aoai_lib.azure.replay import Recording
 from aoai_lib.evidence.store import Evidence
 from aoai_lib.fleet import environment
 from aoai_lib.lab.server import Lab, load_worlds
-from aoai_lib.model import Finding, Reading, Snapshot, State
+from aoai_lib.model import ABSENT, Finding, Reading, Snapshot, State
 from aoai_lib.parameters import Parameters, load
 from aoai_lib.parameters.wishes import Hardening, Probes
 
@@ -90,13 +90,15 @@ def test_every_answer_to_a_made_up_key(
     assert statuses(sample, "IAM-02") == {verdict}
 
 
+@pytest.mark.parametrize("held", [False, ABSENT])
 @pytest.mark.parametrize(
     ("source", "control", "field"), [("key_attempt", "IAM-02", "models"), ("model_call", "IAM-14", "answered")]
 )
 def test_a_page_with_the_status_of_a_success_is_no_answer(
-    hardened: Snapshot, source: str, control: str, field: str
+    hardened: Snapshot, source: str, control: str, field: str, held: object
 ) -> None:
-    assert statuses(said(hardened, source, status=200, **{field: False}), control) == {"not_assessed"}
+    """Nor is what was written down without a word of whether it was one."""
+    assert statuses(said(hardened, source, status=200, **{field: held}), control) == {"not_assessed"}
 
 
 @pytest.mark.parametrize(

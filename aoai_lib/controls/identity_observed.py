@@ -61,7 +61,7 @@ def keys_refused(facts: Facts) -> Verdict:
             return passes(f"A made-up key was refused because keys are disabled: {said}.")
         if status == 401 and _WRONG.search(message):
             return fails(f"Keys work on the account: a made-up key was refused for being the wrong one, {said}.")
-        if status == 200 and view.flag("models", True):
+        if status == 200 and view.flag("models"):
             return fails(f"A made-up key was let in: {said}.")
         return not_assessed(f"Whether keys are refused could not be seen: {_open(view, said)}.")
     return not_assessed(_untried(facts, "A made-up key was not tried"))
@@ -96,7 +96,7 @@ def identity_calls(facts: Facts) -> Verdict:
         status, said = view.number("status"), _said(view)
         caller, kind = view.text("caller"), _kind(view)
         place = f"{view.text('vantage')!s}".replace("_", " ")
-        if status == 200 and not view.flag("answered", True):
+        if status == 200 and not view.flag("answered"):
             return not_assessed(f"What came with status 200 is no answer of a model: from “{place}”.")
         if status == 200 and kind:
             how = f"the deployment “{view.text('deployment')}” through the {view.text('surface')}"
