@@ -26,7 +26,7 @@ NAMED: Final[dict[str, tuple[str, ...]]] = {
     "network_traffic": ("test_security_rules*.py", "test_network_traffic*.py"),
     "private_path": ("test_network*.py",),
 }
-"""By a join, or by the beginning of a module of controls: the tests that are named after its matter."""
+"""By a join, or by the beginning of a module of controls: the tests that are named after its matter, besides those of its edges."""
 
 
 def everything() -> dict[str, Path]:
@@ -49,7 +49,8 @@ def matter(module: str) -> str:
 
 def tests_of(found: Sequence[str]) -> list[Path]:
     """The files of tests for some modules."""
-    patterns = [*CONTRACT, *(each for name in sorted({matter(module) for module in found}) for each in NAMED[name])]
+    matters = sorted({matter(module) for module in found})
+    patterns = [*CONTRACT, *(each for name in matters for each in (f"test_edges_{name}*.py", *NAMED[name]))]
     return list(dict.fromkeys(path for pattern in patterns for path in sorted((ROOT / "tests").glob(pattern))))
 
 
