@@ -211,6 +211,15 @@ class Reading:
 
 GONE: Final = frozenset({"ResourceNotFound", "NotFound", "ParentResourceNotFound", "ResourceGroupNotFound"})
 """Codes by which Resource Manager and its providers say that a resource, its parent or its group does not exist."""
+NOT_OFFERED: Final = frozenset(
+    {
+        "MissingSubscriptionRegistration",
+        "SubscriptionNotRegisteredForFeature",
+        "InvalidResourceType",
+        "NoRegisteredProviderFound",
+    }
+)
+"""Codes by which Resource Manager says that a subscription or a cloud doesn't have a kind of resource: then there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,6 +65,23 @@ def test_a_metric_alert_whose_groups_are_taken_away_tells_nobody(properties: dic
     assert ("“hush” takes its action groups away" in own.reason) is (status == "fail")
 
 
+@pytest.mark.parametrize(
+    ("control", "rules", "service", "signal"),
+    [
+        ("MON-06", {"metrics": [metric()]}, "Platform", "Metric"),
+        ("MON-07", {"queries": [query(KEYS, scopes=[ACCOUNT])]}, "Log Alerts V2", "Log"),
+        ("MON-08", {"activities": [activity(each) for each in sorted(CHANGES)]}, "ActivityLog Administrative", "Log"),
+    ],
+)
+def test_conditions_on_what_fires_hold_for_its_kind_of_rule(
+    control: str, rules: dict[str, Any], service: str, signal: str
+) -> None:
+    for field, own in (("MonitorService", service), ("SignalType", signal)):
+        for value, status in ((own, "fail"), ("Other", "pass")):
+            found = verdict(control, processing(**on(field, value)), **rules)
+            assert found.status == status, found.reason
+
+
 def test_a_rule_that_names_no_group_tells_the_one_that_is_added() -> None:
     adds = processing(actions=[{"actionType": "AddActionGroups", "actionGroupIds": [TEAM]}])
     assert verdict("MON-06", metrics=[metric(actions=[])]).status == "fail"
@@ -87,9 +105,30 @@ def test_changes_that_are_hushed_are_reported_by_nobody() -> None:
     assert verdict("MON-08", processing(), activities=rules).status == "fail"
 
 
-def test_what_could_not_be_read_takes_nothing_away() -> None:
-    unread = reading("alert_processing_rules", SUBSCRIPTION, None, state=State.DENIED)
-    assert verdict("MON-06", unread, metrics=[metric()]).status == "pass"
+@pytest.mark.parametrize(
+    ("state", "code", "status"),
+    [
+        (State.DENIED, "AuthorizationFailed", "not_assessed"),
+        (State.FAILED, "", "not_assessed"),
+        (State.NOT_FOUND, "SubscriptionNotFound", "not_assessed"),
+        (State.FAILED, "MissingSubscriptionRegistration", "expected"),
+        (State.NOT_FOUND, "ResourceNotFound", "expected"),
+        (State.NOT_COLLECTED, "", "expected"),
+    ],
+)
+def test_rules_that_could_not_be_read_may_take_groups_away_or_add_some(state: State, code: str, status: str) -> None:
+    """Where there is no such service, or a recording holds no word of it, the alerts' own groups count."""
+    gap = reading("alert_processing_rules", SUBSCRIPTION, None, state=state, code=code, reason="GET it failed")
+    for rule, otherwise in ((metric(), "pass"), (metric(actions=[]), "fail")):
+        found = verdict("MON-06", gap, metrics=[rule])
+        assert found.status == (otherwise if status == "expected" else status), found.reason
+        assert "alert_processing_rules.length" in {each.path for each in found.observed}
+
+
+def test_a_part_of_the_rules_is_enough_only_where_one_of_them_takes_the_groups_away() -> None:
+    for rule, status in (({}, "fail"), ({"enabled": False}, "not_assessed")):
+        part = replace(processing(**rule), state=State.PARTIAL)
+        assert verdict("MON-06", part, metrics=[metric()]).status == status
 
 
 def test_one_of_the_tenant_is_read_and_hushes_the_account_that_it_is_about() -> None:

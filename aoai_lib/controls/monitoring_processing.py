@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from aoai_lib.facts import Facts, View
-from aoai_lib.model import Json
+from aoai_lib.facts import Facts, NotCollectedError, View
+from aoai_lib.model import ABSENT, NOT_OFFERED, Json, State
 
 RULES: Final = "alert_processing_rules"
 _SERVICES: Final = {
@@ -41,6 +41,20 @@ def added_groups(facts: Facts, source: str, rule: View) -> list[str]:
         if action.text("actionType").lower() == "addactiongroups"
         for group in action.texts("actionGroupIds")
     ]
+
+
+def unread(facts: Facts, source: str, rule: View) -> NotCollectedError | None:
+    """Why it is not known which rules of processing are about the rule's alerts: each stands in the subscription of what it is about.
+
+    None where all were listed, where the subscription has no such service, and in a recording in which nobody asked for them.
+    """
+    for subscription in dict.fromkeys(each.split("/")[1] for each in _about(facts, source, rule) if "/" in each):
+        reading = facts.snapshot.reading(RULES, subscription)
+        listed = reading.state is State.COLLECTED
+        facts.record(f"{RULES}.length", len(reading.value) if listed else ABSENT, reading)
+        if not (listed or reading.state is State.NOT_COLLECTED or reading.is_gone or reading.code in NOT_OFFERED):
+            return NotCollectedError(reading)
+    return None
 
 
 def _actions(rule: View) -> set[str]:

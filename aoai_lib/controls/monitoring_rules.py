@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from aoai_lib.controls import Verdict, fails, passes
-from aoai_lib.controls.monitoring_processing import added_groups, muted
+from aoai_lib.controls.monitoring_processing import added_groups, muted, unread
 from aoai_lib.detections import rows_in
 from aoai_lib.facts import Facts, NotCollectedError, View
 from aoai_lib.model import Json, Reading, Snapshot, State
@@ -157,19 +157,22 @@ def told(facts: Facts, source: str, rule: View) -> str:
     """ "" where the rule has an enabled action group with a receiver that nothing takes away, else what it lacks.
 
     One group that is in order is enough, so one that can't be read only matters where no other is. Alert processing rules add groups
-    and take them away; where these could not be read, a rule's own groups count.
+    and take them away. Raises `NotCollectedError` where these, or the groups, could not be read and would decide.
     """
-    lacking, unread = "names no action group", None
+    unlisted = unread(facts, source, rule)
+    lacking, gap = "names no action group", unlisted
     for group in (*_groups(source, rule), *added_groups(facts, source, rule)):
         try:
             lacking = _silent(facts, group)
         except NotCollectedError as missing:
-            unread = missing
+            gap = missing
             continue
         if not lacking:
-            return muted(facts, source, rule)
-    if unread is not None:
-        raise unread
+            lacking = muted(facts, source, rule)
+            gap = None if lacking else unlisted
+            break
+    if gap is not None:
+        raise gap
     return lacking
 
 

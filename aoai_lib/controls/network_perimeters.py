@@ -10,7 +10,7 @@ from typing import Final
 from aoai_lib.controls import Verdict, control, fails, not_applicable, passes
 from aoai_lib.facts import Facts, NotCollectedError
 from aoai_lib.frameworks import ai_rmf, atlas, cis, mcsb, nist80053, owasp
-from aoai_lib.model import ABSENT, Kind, Severity, State
+from aoai_lib.model import ABSENT, NOT_OFFERED, Kind, Severity, State
 from aoai_lib.private_link import name_of
 
 Range = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -57,17 +57,6 @@ class Perimeter:
     mode: str
     enforced: bool
     ranges: tuple[str, ...]
-
-
-NOT_OFFERED: Final = frozenset(
-    {
-        "MissingSubscriptionRegistration",
-        "SubscriptionNotRegisteredForFeature",
-        "InvalidResourceType",
-        "NoRegisteredProviderFound",
-    }
-)
-"""Codes by which Resource Manager says that a subscription or a cloud doesn't have perimeters: then none is associated."""
 
 
 def perimeters_of(facts: Facts) -> Iterator[Perimeter]:

@@ -76,7 +76,9 @@ def main(names: Sequence[str], jobs: int, tests: Sequence[str], tell_only: bool)
     results = Results(KEPT / "results.jsonl", ROOT)
     known, excused = results.known(found), page.equivalents()
     left = [each for each in found if each.id not in known or known[each.id].result in LIVES]
-    left.sort(key=lambda each: (each.id in excused, each.id in known))  # what lives meets every test, which takes minutes
+    left.sort(
+        key=lambda each: (each.id in excused, each.id in known)
+    )  # what lives meets every test, which takes minutes
     if not tell_only:
         console.print(f"{len(found)} mutants, {len(left)} to try")
         attempt(left, tests, results, console, jobs)
