@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from alerts import CENTRAL, OTHER_SUBSCRIPTION, TEAM, activity, exported, metric, query, verdict
-from builders import ACCOUNT, GROUP, SUBSCRIPTION, reading
+from builders import ACCOUNT, AS_OF, GROUP, SUBSCRIPTION, reading
 from usage_samples import collected, world
 
 from aoai_lib.assess import judge
@@ -80,6 +80,55 @@ def test_conditions_on_what_fires_hold_for_its_kind_of_rule(
         for value, status in ((own, "fail"), ("Other", "pass")):
             found = verdict(control, processing(**on(field, value)), **rules)
             assert found.status == status, found.reason
+
+
+RULE = f"{GROUP}/providers/Microsoft.Insights/metricAlerts/rule"
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        (on("MonitorCondition", "Fired"), "fail"),
+        (on("MonitorCondition", "Resolved"), "pass"),
+        (on("AlertRuleId", RULE), "fail"),
+        (on("AlertRuleId", f"{RULE}2"), "pass"),
+        (on("TargetResource", ACCOUNT.upper()), "fail"),
+        (on("TargetResource", f"{ACCOUNT}2"), "pass"),
+        (on("TargetResourceGroup", GROUP), "fail"),
+        (on("TargetResourceGroup", f"{GROUP}/providers"), "pass"),
+        (on("TargetResourceType", "Microsoft.Insights/components"), "pass"),
+        (on("AlertRuleName", "rul", operator="DoesNotContain"), "pass"),
+        (on("AlertRuleName", "other", operator="DoesNotContain"), "fail"),
+        (on("AlertRuleName", "rul"), "pass"),
+    ],
+)
+def test_a_condition_looks_at_what_fired(condition: dict[str, Any], status: str) -> None:
+    found = verdict("MON-06", processing(**condition), metrics=[metric()])
+    assert found.status == status, found.reason
+
+
+def test_an_activity_log_alert_fires_with_severity_four() -> None:
+    rules = [activity(each) for each in sorted(CHANGES)]
+    for severity, status in (("Sev4", "fail"), ("Sev3", "pass")):
+        assert verdict("MON-08", processing(**on("Severity", severity)), activities=rules).status == status
+
+
+def test_a_rule_of_processing_is_on_unless_it_says_otherwise() -> None:
+    for enabled, status in ((None, "fail"), (True, "fail"), (False, "pass")):
+        assert verdict("MON-06", processing(enabled=enabled), metrics=[metric()]).status == status
+
+
+@pytest.mark.parametrize(
+    ("schedule", "status"),
+    [
+        ({"effectiveFrom": AS_OF}, "fail"),
+        ({"effectiveFrom": "2026-11-23T09:00:01Z"}, "pass"),
+        ({"effectiveFrom": "2026-11-01T00:00:00", "effectiveUntil": AS_OF}, "pass"),
+        ({"effectiveFrom": "2026-11-01T00:00:00", "effectiveUntil": "2026-11-23T09:00:01Z"}, "fail"),
+    ],
+)
+def test_a_rule_of_processing_begins_and_ends_to_the_second(schedule: dict[str, str], status: str) -> None:
+    assert verdict("MON-06", processing(schedule=schedule), metrics=[metric()]).status == status
 
 
 def test_a_rule_that_names_no_group_tells_the_one_that_is_added() -> None:
