@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from aoai_lib.model import InputError, Json
-from aoai_lib.text_file import brief
+from aoai_lib.text_file import brief, is_file
 
 RUN_ID: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 """How the folders of runs are named; the names sort by time."""
@@ -60,9 +60,9 @@ def check_writable(out: Path) -> None:
             f"Nothing can be written to {out}: its name is no UTF-8 text. Name another folder with --out."
         ) from None
     except OSError as problem:
-        reason = "is a file" if nearest.is_file() else os.strerror(problem.errno or 0).lower()
+        reason = "is a file" if is_file(nearest) else os.strerror(problem.errno or 0).lower()
         raise InputError(
-            f"Nothing can be written to {out}: {nearest} ({reason}). Name another folder with --out."
+            f"Nothing can be written to {brief(out)}: {brief(nearest)} ({reason}). Name another folder with --out."
         ) from None
 
 
