@@ -167,6 +167,11 @@ def as_endless(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
+def as_unreadable(path: Path) -> None:
+    """A regular file that even root can't read, at its beginning."""
+    path.symlink_to("/proc/self/mem")
+
+
 def as_another(path: Path) -> None:
     path.symlink_to(SAMPLE / path.name)
 
@@ -196,7 +201,9 @@ FILES = (
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="pipes, links and devices of Linux")
-@pytest.mark.parametrize("put", [as_folder, as_loop, as_endless, as_another, as_pipe, as_sparse, as_nothing])
+@pytest.mark.parametrize(
+    "put", [as_folder, as_loop, as_endless, as_unreadable, as_another, as_pipe, as_sparse, as_nothing]
+)
 def test_what_stands_in_the_place_of_a_file_is_told(tmp_path: Path, put: Callable[[Path], None]) -> None:
     """With the seal as it was: verified, explained and compared in words, and nothing in the folder moves."""
     for name in FILES if TIMES else FILES[:: 7 if put is as_sparse else 3]:

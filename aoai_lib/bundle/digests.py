@@ -26,9 +26,11 @@ class UnlistedError(PlaybookError):
 
 def listed(folder: Path) -> dict[str, str]:
     """Digest by name, as the list of a folder gives them. Raises `UnlistedError` for any byte that the seal would not write."""
-    content = sums_of(folder)
     try:
+        content = sums_of(folder)
         text = content.decode("utf-8")
+    except OSError as problem:
+        raise UnlistedError(f"{SUMS} can't be read ({problem.strerror}).") from None
     except UnicodeDecodeError:
         raise UnlistedError(f"{SUMS} is no text.") from None
     if len(content) > LONGEST:

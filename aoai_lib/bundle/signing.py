@@ -85,9 +85,12 @@ def signer(folder: Path, allowed: Path | None = None) -> Signer:
     Raises `UnsignedError` for a signature that is not good, or not by one of them.
     """
     signature = str(folder / SIGNATURE)
-    if not _is_plain(folder / SIGNATURE):
-        raise UnsignedError("The signature does not hold: its file is not as ssh-keygen writes it.")
-    content = sums_of(folder)
+    try:
+        if not _is_plain(folder / SIGNATURE):
+            raise UnsignedError("The signature does not hold: its file is not as ssh-keygen writes it.")
+        content = sums_of(folder)
+    except OSError as problem:
+        raise UnsignedError(f"The signature does not hold: it can't be read ({problem.strerror}).") from None
     if allowed is None:
         done = _run("-Y", "check-novalidate", "-n", NAMESPACE, "-s", signature, content=content)
     else:

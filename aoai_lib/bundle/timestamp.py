@@ -83,12 +83,14 @@ def stamped(folder: Path, roots: Path | None = None) -> Stamp:
     """
     client = _extra()
     path = folder / STAMP
-    raw = path.read_bytes() if path.stat().st_size <= _LARGEST else b""
     given = _roots(roots) if roots else ()
     try:
+        raw = path.read_bytes() if path.stat().st_size <= _LARGEST else b""
         found = client.decode_timestamp_response(raw)
         _hold(found, sums_of(folder), given, None)
         known = Stamp(found.tst_info.gen_time, _authority(found), bool(given))
+    except OSError as problem:
+        raise UnstampedError(f"The time stamp does not hold: it can't be read ({problem.strerror}).") from None
     except ValueError as problem:
         raise UnstampedError("The time stamp does not hold: its file is not as an authority writes it.") from problem
     if found.as_bytes() != raw:
