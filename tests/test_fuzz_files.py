@@ -105,6 +105,38 @@ def test_an_undo_is_shown_or_refused_and_not_carried_out_unasked(folder: Path, c
     assert listing(folder) == before
 
 
+def begun(out: Path) -> Path:
+    """The folder of a hardening that was begun and not finished, with its plan."""
+    made = out / "fuzz" / "hardening" / "20261123T190455Z-4f2a"
+    made.mkdir(parents=True)
+    (made / "plan.json").write_bytes(dumped(PLAN))
+    return made
+
+
+@fuzzed(15)
+@given(plan=changes(PLAN).map(dumped) | spoiled(dumped(PLAN)), undo=st.just(dumped(PLAN)) | changes(PLAN).map(dumped))
+def test_a_hardening_that_was_begun_is_gone_on_with_or_named(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, plan: bytes, undo: bytes
+) -> None:
+    """Nobody is there to agree, so nothing is sent."""
+    out = tmp_path_factory.mktemp("begun")
+    made = begun(out)
+    (made / "plan.json").write_bytes(plan)
+    (made / "undo.json").write_bytes(undo)
+    done = aoai("harden", folder / "p.yaml", "--apply", "--out", out)
+    assert done.exit_code in (0, 2), done.output
+    assert done.exit_code == 0 or made.name in done.stderr or "say --yes" in done.stderr, done.output
+    assert ((made / "plan.json").read_bytes(), (made / "undo.json").read_bytes()) == (plan, undo)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pipes, links and devices of Linux")
+@pytest.mark.parametrize("target", ["nowhere", "undo.json", "/dev/zero", "/proc/self/mem", ".."])
+def test_a_way_back_that_is_no_file_is_not_taken_for_none(folder: Path, tmp_path: Path, target: str) -> None:
+    (begun(tmp_path) / "undo.json").symlink_to(target)
+    done = aoai("harden", folder / "p.yaml", "--apply", "--yes", "--out", tmp_path)
+    assert (done.exit_code, "undo.json" in done.stderr) == (2, True), done.output
+
+
 @fuzzed(60)
 @given(content=spoiled(YAML) | spoiled(PARAMETERS.encode()))
 def test_parameters_are_taken_or_refused(folder: Path, content: bytes) -> None:
