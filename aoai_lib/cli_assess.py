@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -217,7 +218,7 @@ def _carried_out(place: Place, batch: Batch, scheduler: str | None, jobs: int, a
 def _tenants(files: tuple[Path, ...], replay: Path | None) -> list[Parameters]:
     """The parameters of every tenant, all read before anything is run."""
     if not files and replay:
-        name = "".join(each if each.isalnum() or each in "._-" else "-" for each in replay.stem)[:64].strip("-.")
+        name = re.sub(r"[^A-Za-z0-9._-]", "-", replay.stem)[:64].strip("-.")
         return [Parameters(tenant=name or "replay", cloud="public")]
     tenants = [load(file) for file in files or [PARAMETERS / f"{name}.yaml" for name in LAB_TENANTS]]
     labels = [each.tenant.lower() for each in tenants]

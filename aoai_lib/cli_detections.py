@@ -10,7 +10,7 @@ from rich.table import Table
 
 from aoai_lib.command import DONE, in_words
 from aoai_lib.console import literal
-from aoai_lib.model import InputError
+from aoai_lib.folder import check_new, write_durably
 
 
 @click.command()
@@ -30,13 +30,8 @@ def detections(name: str, file: Path | None) -> int:
     if file is None:
         _show(name)
         return DONE
-    try:
-        with file.open("x", encoding="utf-8", newline="\n") as out:
-            out.write(text())
-    except FileExistsError:
-        raise InputError(f"{file} is there already: name a new file.") from None
-    except OSError as problem:
-        raise InputError(f"{file} can't be written: {problem.strerror}.") from None
+    check_new(file)
+    write_durably(file, text())
     click.echo(f"{file}: deploy it to the resource group for alert rules, once an account.")
     return DONE
 

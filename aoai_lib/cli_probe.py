@@ -13,7 +13,7 @@ from aoai_lib.azure import clouds, embedded
 from aoai_lib.azure.clouds import Standpoint
 from aoai_lib.command import DONE, in_words
 from aoai_lib.evidence.store import Evidence
-from aoai_lib.folder import check_file
+from aoai_lib.folder import check_new
 from aoai_lib.model import InputError, Snapshot
 from aoai_lib.parameters import Parameters, load
 
@@ -55,9 +55,7 @@ def probe(
     if not vantage:
         raise InputError("Say where this machine stands: --vantage inside, peered, on_premises, outside, or a label.")
     target = out or evidence_file.default_path(vantage)
-    if target.exists():
-        raise InputError(f"{target} is there already: name another file with --out.")
-    check_file(target)
+    check_new(target)
     surroundings = fleet.lab_environment([parameters]) if parameters else {}
     evidence = Evidence()
     with fleet.environment(surroundings.get(parameters.tenant if parameters else "", {})):

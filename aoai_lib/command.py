@@ -46,11 +46,6 @@ def in_words(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
                 raise
             _show_error(str(problem))
             code = BAD_INPUT if isinstance(problem, InputError) else INCOMPLETE
-        except OSError as problem:
-            if debug or not (said := disk_trouble(problem)):
-                raise
-            _show_error(said)
-            code = INCOMPLETE
         except KeyboardInterrupt:
             click.echo("Interrupted: what was finished is whole, the rest is visibly unfinished.", err=True)
             code = INCOMPLETE
@@ -59,10 +54,8 @@ def in_words(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
         except Exception as problem:
             if debug:
                 raise
-            said = " ".join(f"{type(problem).__name__}: {problem}".rstrip(": ").split())
-            Console(stderr=True, highlight=False, emoji=False).print(
-                f"[bold red]Error:[/] {UNFORESEEN} {escape(plain(said))}.", soft_wrap=True
-            )
+            unforeseen = f"{UNFORESEEN} {' '.join(f'{type(problem).__name__}: {problem}'.rstrip(': ').split())}."
+            _show_error((disk_trouble(problem) if isinstance(problem, OSError) else "") or unforeseen)
             code = INCOMPLETE
         sys.exit(code)
 

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from aoai_lib.model import InputError, Json
+from aoai_lib.text_file import brief, is_file
 
 RUN_ID: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 """How the folders of runs are named; the names sort by time."""
@@ -33,6 +35,7 @@ _MENDS: Final[Mapping[int, str]] = {
     errno.EEXIST: "Move away what is there under that name",
     errno.ENOENT: "Make its folder, or name another",
     errno.ENAMETOOLONG: "Name a folder with a shorter path",
+    errno.ELOOP: "Name a folder without such a link",
     errno.EIO: "Look after the disk",
 }
 """What a person can do about an error of a file system. Errors of networks are not among them."""
@@ -46,28 +49,58 @@ def new_run_id(now: datetime) -> str:
 def check_writable(out: Path) -> None:
     """Raise `InputError` unless a folder can be written or made there, and a block still fits. Leaves nothing behind."""
     nearest = out.absolute()
-    while not nearest.exists():
-        nearest = nearest.parent
     try:
+        str(nearest).encode()
+        while not _is_there(nearest):
+            nearest = nearest.parent
         with tempfile.TemporaryFile(dir=nearest) as file:
             file.write(bytes(_ROOM))
-    except OSError as problem:
-        reason = "is a file" if nearest.is_file() else os.strerror(problem.errno or 0).lower()
+    except UnicodeEncodeError:
         raise InputError(
-            f"Nothing can be written to {out}: {nearest} ({reason}). Name another folder with --out."
+            f"Nothing can be written to {out}: its name is no UTF-8 text. Name another folder with --out."
+        ) from None
+    except OSError as problem:
+        reason = "is a file" if is_file(nearest) else os.strerror(problem.errno or 0).lower()
+        raise InputError(
+            f"Nothing can be written to {brief(out)}: {brief(nearest)} ({reason}). Name another folder with --out."
         ) from None
 
 
+def _is_there(path: Path) -> bool:
+    """Whether something has that name; of a link, what it leads to. Raises `OSError`: for a link that leads nowhere, too."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    path.stat()
+    return True
+
+
 def check_file(path: Path) -> None:
-    """Raise `InputError` unless a file of that name can be made: looked at before the work that fills it."""
-    if path.is_dir():
+    """Raise `InputError` unless a file of that name can be made or replaced: looked at before the work that fills it."""
+    folder = path.absolute().parent
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = stat.S_IFREG
+    except OSError as problem:
+        reason = os.strerror(problem.errno or 0).lower()
+        raise InputError(f"{brief(path)} can't be written ({reason}): name another file.") from None
+    if stat.S_ISDIR(mode) or path.is_dir():
         raise InputError(f"{path} is a folder: name a file.")
-    if not path.absolute().parent.is_dir():
-        raise InputError(
-            f"{path} can't be written: there is no folder {path.absolute().parent}. Make it, or name another file."
-        )
-    if not os.access(path.absolute().parent, os.W_OK):
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path} is there and no regular file, which would be lost: name another file.")
+    if not folder.is_dir():
+        raise InputError(f"{path} can't be written: there is no folder {folder}. Make it, or name another file.")
+    if not os.access(folder, os.W_OK):
         raise InputError(f"{path} can't be written: its folder is not yours to write. Name another file.")
+
+
+def check_new(path: Path) -> None:
+    """The same of a file that must not be there yet."""
+    if os.path.lexists(path):
+        raise InputError(f"{brief(path)} is there already: name a new file.")
+    check_file(path)
 
 
 def write_durably(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from aoai_lib.text_file import read_text
 
 def parse(text: str) -> Json:
     """The value that a text holds. Raises `ValueError` that says in words what is wrong with it."""
+    check_density(text)
     try:
         return _decoded(text)
     except RecursionError:
@@ -34,11 +36,16 @@ def read(path: Path, what: str) -> Json:
         raise InputError(f"{path} can't be read as JSON ({problem}): name {what}.") from None
 
 
+def check_density(text: str) -> None:
+    """Raise `ValueError` where a text holds more values than anybody writes in so many characters: each takes the memory of twenty."""
+    if len(text) > _FEW and sum(map(text.count, ",[{")) > max(_FEW, len(text) // _SHORTEST):
+        raise ValueError("it holds millions of values of hardly a character each")
+
+
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
         raise ValueError(f"the name {twice[:60]!r} stands twice in one object")
     return found
 
@@ -63,6 +70,9 @@ def no_number(text: str) -> Json:
     raise ValueError(f"{text} is no number of JSON")
 
 
+_FEW: Final = 1_000_000
+_SHORTEST: Final = 8
+"""Characters for each value, on average: the files of runs have 16 or more."""
 _MOST_DIGITS: Final = 310
 """What has more digits is infinite to programs that keep numbers as floating point, as JavaScript and most databases do."""
 _decoded: Final[Callable[[str], Json]] = json.JSONDecoder(

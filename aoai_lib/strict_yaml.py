@@ -23,6 +23,8 @@ Location = tuple[str | int, ...]
 SIZE_LIMIT: Final = 1024 * 1024
 """Octets. No file that a person writes is larger."""
 DEPTH_LIMIT: Final = 20
+VALUE_LIMIT: Final = 50_000
+"""Values, names among them. Reading so many takes seconds."""
 
 _SAME_IN_BOTH: Final[Mapping[str, bool | None]] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -91,6 +93,7 @@ class _Loader(yaml.SafeLoader):
     """Refuses, before anything is built, what makes a small text large (references, deep nesting), and tags."""
 
     depth = 0
+    values = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
@@ -101,9 +104,11 @@ class _Loader(yaml.SafeLoader):
             problem = "tags, an exclamation mark before a value, are not supported"
         elif self.depth >= DEPTH_LIMIT:
             problem = "it is nested too deeply"
+        elif self.values >= VALUE_LIMIT:
+            problem = f"it holds more than {VALUE_LIMIT:,} values"
         if problem:
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
-        self.depth += 1
+        self.depth, self.values = self.depth + 1, self.values + 1
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return node

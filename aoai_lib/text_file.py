@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ def read_text(path: Path, what: str, most: int = MOST_BYTES) -> str:
 
     Raises `InputError`.
     """
-    name = str(path) if len(str(path)) <= _SHOWN else f"{str(path)[:_SHOWN]}…"
+    name = brief(path)
     try:
         if path.is_dir():
             raise InputError(f"{name} is a folder and can't be read: name a file, {what}.")
@@ -37,3 +38,18 @@ def read_text(path: Path, what: str, most: int = MOST_BYTES) -> str:
     except UnicodeDecodeError as problem:
         line = raw.count(b"\n", 0, problem.start) + 1
         raise InputError(f"{name}, line {line}, can't be read as text: save the file as UTF-8.") from None
+
+
+def brief(path: Path) -> str:
+    """A path as a message may show it: one that is too long for any file system, cut."""
+    return str(path) if len(str(path)) <= _SHOWN else f"{str(path)[:_SHOWN]}…"
+
+
+def is_file(path: Path) -> bool:
+    """Whether a person named a regular file. A name that no file system takes is none; `Path.is_file` raises for it."""
+    return os.path.isfile(path)  # noqa: PTH113 - see above
+
+
+def is_folder(path: Path) -> bool:
+    """The same of a folder."""
+    return os.path.isdir(path)  # noqa: PTH112 - as above

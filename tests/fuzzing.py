@@ -83,6 +83,10 @@ def places(document: Any, at: Path_ = ()) -> list[Path_]:
     return [at, *(place for key, value in inner for place in places(value, (*at, key)))]
 
 
+PUT = 11
+"""How `changed` puts a value in the place of another, and no more."""
+
+
 def changed(document: Any, at: Path_, how: int, junk: Any) -> Any:
     """A copy in which the value at a place is another, gone, in a list, twice, or under another name."""
     if not at:

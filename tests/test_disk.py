@@ -26,6 +26,7 @@ from aoai_lib.evidence.store import Evidence, Exchange
 from aoai_lib.folder import write_durably
 from aoai_lib.harden.journal import open_undo
 from aoai_lib.parameters import Parameters
+from aoai_lib.probe import evidence_file
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and mounts of Linux")
 EXPOSED = ROOT / "parameters" / "exposed.yaml"
@@ -237,6 +238,15 @@ def test_a_file_that_does_not_fit_leaves_the_one_before(tmp_path: Path) -> None:
     with limited(10 * KILO), pytest.raises(OSError, match=r"undo\.json"):
         write_durably(target, "x" * 20 * KILO)
     assert target.read_text() == "before\n" and [path.name for path in tmp_path.iterdir()] == ["undo.json"]
+
+
+def test_a_template_and_observations_that_do_not_fit_leave_nothing(tmp_path: Path) -> None:
+    with limited(100):
+        result = aoai("detections", "--template", tmp_path / "template.json")
+        with pytest.raises(OSError, match=r"observed\.jsonl"):
+            evidence_file.write(tmp_path / "observed.jsonl", "inside", [])
+    check_words(result.exit_code, result.output)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_evidence_that_lost_a_line_says_so_when_it_is_closed(tmp_path: Path) -> None:

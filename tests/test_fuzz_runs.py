@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzzing import aoai, changes, dumped, fuzzed, listing, places, spoiled
-from hypothesis import given
+from fuzzing import JUNK, PUT, aoai, changed, changes, dumped, fuzzed, listing, places, spoiled
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from tenants import ROOT
 
@@ -130,6 +130,29 @@ def test_what_could_not_be_read_turns_no_verdict_into_a_pass(hardened: Snapshot,
     for each in judge(replace(hardened, readings={**hardened.readings, **unread})):
         was = before.get((each.control, each.subject.id))
         assert each.status in (was, Status.NOT_ASSESSED), (lost, each)
+
+
+JUDGED = {(each.control, each.subject.id): each.status for each in judge(WHOLE)}
+INNER = [
+    (key, at)
+    for key, each in WHOLE.readings.items()
+    if each.state is State.COLLECTED and each.source not in ("subscriptions", "accounts", "deployments")
+    for at in places(each.value)[1:]
+]
+
+
+@fuzzed(60)
+@given(where=st.sampled_from(INNER), junk=st.sampled_from([*JUNK, "Enabled ", "TRUE", ["x"], {"x": 1}]))
+def test_no_value_of_another_type_turns_a_verdict_into_a_pass(where: Any, junk: Any) -> None:
+    key, at = where
+    reading = WHOLE.readings[key]
+    before: Any = reading.value
+    for step in at:
+        before = before[step]
+    assume(type(before) is not type(junk))
+    odd = replace(reading, value=changed(reading.value, at, PUT, junk))
+    for each in judge(replace(WHOLE, readings={**WHOLE.readings, key: odd})):
+        assert each.status is not Status.PASS or JUDGED.get((each.control, each.subject.id)) is Status.PASS, each
 
 
 @pytest.fixture(scope="module")

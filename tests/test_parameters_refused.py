@@ -178,11 +178,18 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
         load(tmp_path / "pipe")
 
 
+def test_more_values_than_a_person_writes_are_refused_early(tmp_path: Path) -> None:
+    path = tmp_path / "many.yaml"
+    path.write_text("accounts: [" + "[]," * 300_000 + "]\n")
+    with pytest.raises(InputError, match="line 1: this is not valid YAML \\(it holds more than 50,000 values"):
+        load(path)
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every file")
 def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.yaml"
     path.touch(mode=0o000)
-    with pytest.raises(InputError, match=r"cannot be read \(Permission denied\)"):
+    with pytest.raises(InputError, match=r"can't be read \(Permission denied\)"):
         load(path)
 
 

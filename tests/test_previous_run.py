@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -264,3 +266,15 @@ def test_explain_says_what_the_installed_catalogue_gives(tenant: Path, runs: tup
     assert third == "What differs: the verdict, the reason."
     assert explain(Bundle(run), "IAM-04", SHOP).today[1:] == ("On the same evidence it gives the same.",)
     assert explain(Bundle(run), "NET-99", SHOP).today[1:] == ("The installed one has no such control.",)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read every folder")
+def test_an_earlier_run_that_can_not_be_looked_into_is_passed_over_and_named(
+    tenant: Path, runs: tuple[Path, Path]
+) -> None:
+    """`capsh --drop=cap_dac_override,cap_dac_read_search` takes this right from root, too."""
+    (tenant / runs[1].name).chmod(0)
+    made = previous.changes(tenant / LATER)
+    (tenant / runs[1].name).chmod(0o700)
+    assert [each["run_id"] for each in made["passed_over"]] == [runs[1].name]
+    assert "can't be read" in made["passed_over"][0]["why"]

@@ -7,10 +7,13 @@ its addresses come from the environment that it prints.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from aoai_lib.model import InputError
 
@@ -112,6 +115,10 @@ def lab(environment: Mapping[str, str] = os.environ) -> Cloud:
     base = environment.get("AOAI_LAB", "").rstrip("/")
     if not base:
         raise InputError("No lab answers here: run `aoai lab` and export what it prints, or name another cloud.")
+    if not _is_lab(base):
+        raise InputError(
+            "AOAI_LAB is no address of a lab, as in https://localhost:8443: export what `aoai lab` prints."
+        )
     return Cloud(
         name="lab",
         arm=base,
@@ -125,13 +132,27 @@ def lab(environment: Mapping[str, str] = os.environ) -> Cloud:
         cognitive_suffix=PUBLIC.cognitive_suffix,
         foundry_suffix=PUBLIC.foundry_suffix,
         v1_scope=PUBLIC.v1_scope,
-        standpoints={
-            vantage: Standpoint(**place)
-            for vantage, place in json.loads(environment.get("AOAI_LAB_VANTAGES") or "{}").items()
-        },
+        standpoints=_standpoints(environment.get("AOAI_LAB_VANTAGES") or "{}"),
     )
 
 
+def _is_lab(address: str) -> bool:
+    """Whether that is scheme, host and port, and nothing else: what is appended to it must not become part of another."""
+    try:
+        parts = urlsplit(address)
+        return address == f"https://{parts.netloc}" and bool(parts.hostname) and parts.port != 0 and not parts.username
+    except ValueError:
+        return False
+
+
+def _standpoints(text: str) -> dict[str, Standpoint]:
+    try:
+        return _PLACES.validate_json(text)
+    except ValidationError:
+        raise InputError("AOAI_LAB_VANTAGES names no vantage points: export what `aoai lab` prints.") from None
+
+
+_PLACES: Final = TypeAdapter(dict[str, Standpoint], config=ConfigDict(strict=True))
 CLOUDS: Mapping[str, Cloud] = {cloud.name: cloud for cloud in (PUBLIC, US_GOVERNMENT, CHINA)}
 
 

@@ -34,6 +34,8 @@ _ACCOUNT = re.compile(
 
 
 _VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+_STATUSES = range(100, 1000)
+"""Three digits (RFC 9110, 15); `requests` takes an answer of status 0 for one without a body."""
 
 
 class NotRecordedError(requests.ConnectionError):
@@ -120,13 +122,13 @@ def _is_observation(record: dict[str, Json]) -> bool:
 
 
 def _is_request(record: dict[str, Json]) -> bool:
-    """Whether a line is a request: a verb, an address, and a status or (null) none."""
+    """Whether a line is a request: a verb, an address, and a status of three digits or (null) none."""
     method, url, status = record.get("method"), record.get("url"), record.get("status", "")
     if not isinstance(method, str) or method.upper() not in _VERBS or not is_address(url):
         return False
     if not isinstance(url, str) or not url.startswith("https://") or not urlsplit(url).hostname:
         return False
-    return status is None or (isinstance(status, int) and not isinstance(status, bool))
+    return status is None or (isinstance(status, int) and not isinstance(status, bool) and status in _STATUSES)
 
 
 def _is_list(record: dict[str, Json]) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 
 from aoai_lib.bundle.signing import SIGNATURE
 from aoai_lib.bundle.timestamp import STAMP
-from aoai_lib.evidence.seal import SUMS, digest
+from aoai_lib.evidence.seal import LONGEST, SUMS, digest, sums_of
 from aoai_lib.model import PlaybookError
 
 _LINE: Final = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>[^/\\\x00-\x1f\x7f][^\\\x00-\x1f\x7f]*)")
@@ -27,9 +27,14 @@ class UnlistedError(PlaybookError):
 def listed(folder: Path) -> dict[str, str]:
     """Digest by name, as the list of a folder gives them. Raises `UnlistedError` for any byte that the seal would not write."""
     try:
-        text = (folder / SUMS).read_bytes().decode("utf-8")
+        content = sums_of(folder)
+        text = content.decode("utf-8")
+    except OSError as problem:
+        raise UnlistedError(f"{SUMS} can't be read ({problem.strerror}).") from None
     except UnicodeDecodeError:
         raise UnlistedError(f"{SUMS} is no text.") from None
+    if len(content) > LONGEST:
+        raise UnlistedError(f"{SUMS} is longer than the list of any run.")
     found: dict[str, str] = {}
     before = ""
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):

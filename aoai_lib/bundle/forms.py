@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -27,6 +28,19 @@ _ALWAYS: Final = (
     "findings.ocsf.json",
     "report.html",
 )
+
+
+_PACKED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_NO_ARCHIVE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    OverflowError,
+)
+"""What `zipfile` raises over octets that are none, or not what they say."""
 
 
 def unexpected(bundle: Bundle, names: set[str]) -> list[str]:
@@ -67,7 +81,7 @@ def _record(bundle: Bundle) -> bool:
 def _rows(bundle: Bundle) -> bool:
     held = io.StringIO(newline="")
     findings.write_rows(bundle.judged, held)
-    return bundle.content("findings.csv") == f"\ufeff{held.getvalue()}".encode()
+    return bundle.holds("findings.csv", f"\ufeff{held.getvalue()}".encode())
 
 
 def _events(bundle: Bundle) -> bool:
@@ -77,7 +91,7 @@ def _events(bundle: Bundle) -> bool:
 
 def _page(bundle: Bundle) -> bool:
     lines = [line for each in bundle.lines.values() for line in each]
-    return bundle.content("report.html") == page.compose(bundle.run(), bundle.judged, lines, bundle.changes).encode()
+    return bundle.holds("report.html", page.compose(bundle.run(), bundle.judged, lines, bundle.changes).encode())
 
 
 def _workbook(bundle: Bundle) -> bool:
@@ -85,12 +99,23 @@ def _workbook(bundle: Bundle) -> bool:
     made = io.BytesIO()
     lines = [line for each in bundle.lines.values() for line in each]
     workbook.write(bundle.run(), bundle.judged, lines, made, bundle.changes)
+    with zipfile.ZipFile(made) as wanted:
+        whole = sum(each.file_size for each in wanted.infolist()) + len(made.getvalue())
+        return _unpacks_to(bundle.content("findings.xlsx", whole), wanted)
+
+
+def _unpacks_to(content: bytes, wanted: zipfile.ZipFile) -> bool:
+    """Whether that is a workbook of the same parts. None is unpacked that says to be longer, or is packed as none of ours is."""
+    parts = wanted.infolist()
     try:
-        return _parts(bundle.content("findings.xlsx")) == _parts(made.getvalue())
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError):
+        with zipfile.ZipFile(io.BytesIO(content)) as book:
+            held = book.infolist()
+            if [(each.filename, each.file_size) for each in held] != [
+                (each.filename, each.file_size) for each in parts
+            ]:
+                return False
+            if any(each.compress_type not in _PACKED for each in held):
+                return False
+            return all(book.read(each) == wanted.read(part) for each, part in zip(held, parts, strict=True))
+    except _NO_ARCHIVE:
         return False
-
-
-def _parts(content: bytes) -> list[tuple[str, bytes]]:
-    with zipfile.ZipFile(io.BytesIO(content)) as book:
-        return [(each.filename, book.read(each)) for each in book.infolist()]

@@ -19,6 +19,7 @@ from aoai_lib.model import InputError, Json, Phase, Snapshot
 from aoai_lib.parameters import Parameters, parse
 from aoai_lib.report import changes, findings, shapes
 from aoai_lib.run import CHAPTERS, EVERYTHING, Run
+from aoai_lib.text_file import brief, is_folder
 
 EVIDENCE: Final = "requests.jsonl"
 CHANGES: Final = "changes.json"
@@ -114,19 +115,25 @@ class Bundle:
         import nbformat
 
         found = self.json(name)
+        shapes.check(shapes.Notebook, found, str(self.path / name))
         try:
-            nbformat.validate(found)
+            nbformat.validate(found, relax_add_props=False)
         except nbformat.ValidationError as problem:
             raise InputError(f"{self.path / name} is no notebook: {str(problem).splitlines()[0]}.") from None
         cells: list[dict[str, Any]] = found["cells"]
         return cells
 
-    def content(self, name: str) -> bytes:
-        """A file as it is."""
+    def content(self, name: str, most: int) -> bytes:
+        """A file as it is; of one that is longer, an octet more than so many: whoever sealed it chose how long it is."""
         try:
-            return (self.path / name).read_bytes()
+            with (self.path / name).open("rb") as file:
+                return file.read(most + 1)
         except OSError as problem:
             raise InputError(f"{self.path / name} can't be read: {problem.strerror}.") from None
+
+    def holds(self, name: str, content: bytes) -> bool:
+        """Whether a file is, octet by octet, that."""
+        return self.content(name, len(content)) == content
 
     def json(self, name: str) -> Json:
         """What a JSON file holds."""
@@ -148,8 +155,8 @@ def _exchange(record: dict[str, Json]) -> Exchange | None:
 
 def open_bundle(path: Path) -> Bundle:
     """The bundle in a folder. Raises `InputError` where that is no run's folder."""
-    if not path.is_dir():
-        raise InputError(f"{path} is no folder: name a run's, as in outputs/<tenant>/<run id>.")
+    if not is_folder(path):
+        raise InputError(f"{brief(path)} is no folder: name a run's, as in outputs/<tenant>/<run id>.")
     if not any((path / name).exists() for name in ("run.json", SUMS, EVIDENCE)):
         raise InputError(f"{path} is no run's folder: there is no run.json, no {SUMS} and no {EVIDENCE} in it.")
     return Bundle(path)

@@ -39,7 +39,15 @@ def _earlier(path: Path) -> Iterator[Path]:
     """The folders of finished runs beside one that began before it, the newest first. An unfinished one is no run to speak of."""
     beside = (each for each in path.parent.iterdir() if RUN_ID.fullmatch(each.name) and each.is_dir())
     names = sorted((each for each in beside if each.name < path.name), key=lambda each: each.name, reverse=True)
-    return (each for each in names if Bundle(each).is_finished)
+    return (each for each in names if _may_be_finished(each))
+
+
+def _may_be_finished(path: Path) -> bool:
+    """Whether a run was sealed, or lies in a folder that can't be looked into: that is said, like all that is passed over."""
+    try:
+        return Bundle(path).is_finished
+    except OSError:
+        return True
 
 
 def _unlike(before: Bundle, after: Bundle) -> str:

@@ -37,7 +37,7 @@ def differences(bundle: Bundle, chapter: Chapter) -> Iterator[str]:
         for number, (cell, shown) in enumerate(zip(kept, _shown(bundle, chapter, installed), strict=True), 1):
             if shown != [_data(each) for each in cell.get("outputs", ())]:
                 yield f"cell {number} shows something else"
-    if notebook_html.compose(path) != (path.with_suffix(".html")).read_text(encoding="utf-8"):
+    if not bundle.holds(f"{path.stem}.html", notebook_html.compose(path).encode()):
         yield f"{path.stem}.html is not its page"
 
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aoai_lib.evidence.seal import SUMS, draft_of
+from aoai_lib.evidence.seal import SUMS, draft_of, sums_of
 from aoai_lib.folder import replace_durably
 from aoai_lib.model import InputError, PlaybookError
+from aoai_lib.text_file import brief, is_file
 
 SIGNATURE: Final = f"{SUMS}.sig"
 NAMESPACE: Final = "file"
@@ -27,6 +28,7 @@ _COLUMNS: Final = 70
 _PREAMBLE: Final = b"SSHSIG\0\0\0\1"
 """The magic, and version 1. Fields follow, each behind its length: public key, namespace, reserved, digest, signature."""
 _LARGEST: Final = 1 << 16
+_LONGEST_LIST: Final = 1 << 20
 _PATIENCE: Final = 120
 _GOOD: Final = re.compile(r'Good "file" signature (?:for (?P<who>.+) )?with (?P<kind>\S+) key (?P<key>SHA256:\S+)')
 
@@ -47,9 +49,9 @@ class Signer:
 def check_key(key: Path) -> None:
     """Raise `InputError` unless a key can be used at all: looked at before a long run, not after it."""
     _program()
-    if not key.is_file():
+    if not is_file(key):
         raise InputError(
-            f"There is no key {key}: --sign takes a private SSH key, or the public one of a key in ssh-agent."
+            f"There is no key {brief(key)}: --sign takes a private SSH key, or the public one of a key in ssh-agent."
         )
     done = _run("-l", "-f", str(key))
     if done.returncode:
@@ -83,14 +85,15 @@ def signer(folder: Path, allowed: Path | None = None) -> Signer:
     Raises `UnsignedError` for a signature that is not good, or not by one of them.
     """
     signature = str(folder / SIGNATURE)
-    if not _is_plain(folder / SIGNATURE):
-        raise UnsignedError("The signature does not hold: its file is not as ssh-keygen writes it.")
-    content = (folder / SUMS).read_bytes()
+    try:
+        if not _is_plain(folder / SIGNATURE):
+            raise UnsignedError("The signature does not hold: its file is not as ssh-keygen writes it.")
+        content = sums_of(folder)
+    except OSError as problem:
+        raise UnsignedError(f"The signature does not hold: it can't be read ({problem.strerror}).") from None
     if allowed is None:
         done = _run("-Y", "check-novalidate", "-n", NAMESPACE, "-s", signature, content=content)
     else:
-        if not allowed.is_file():
-            raise InputError(f"{allowed} is no file: name a list of allowed signers, a name and a public key a line.")
         found = _run("-Y", "find-principals", "-s", signature, "-f", str(allowed))
         names = found.stdout.decode(errors="replace").split("\n")[0]
         if found.returncode or not names:
@@ -100,6 +103,14 @@ def signer(folder: Path, allowed: Path | None = None) -> Signer:
     if done.returncode or match is None:
         raise UnsignedError(f"The signature does not hold: {_said(done)}.")
     return Signer(match["kind"], match["key"], match["who"] or "")
+
+
+def check_signers(path: Path) -> None:
+    """Raise `InputError` unless that can be a list of allowed signers: ssh-keygen takes minutes over one of 100 MB."""
+    if not is_file(path):
+        raise InputError(f"{brief(path)} is no file: name a list of allowed signers, a name and a public key a line.")
+    if path.stat().st_size > _LONGEST_LIST:
+        raise InputError(f"{path} is too long for a list of allowed signers, a name and a public key a line.")
 
 
 def _is_plain(path: Path) -> bool:

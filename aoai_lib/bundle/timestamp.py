@@ -16,9 +16,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from aoai_lib.evidence.seal import SUMS, draft_of
+from aoai_lib.evidence.seal import SUMS, draft_of, sums_of
 from aoai_lib.folder import replace_durably
 from aoai_lib.model import InputError, PlaybookError
+from aoai_lib.text_file import brief, is_file
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -53,6 +54,12 @@ def check_authority(url: str) -> None:
         raise InputError("--timestamp takes an address without user name and password: it is kept in the run.")
 
 
+def check_roots(path: Path) -> None:
+    """Raise `InputError` unless a file holds root certificates."""
+    _extra()
+    _roots(path)
+
+
 def stamp(folder: Path, url: str) -> Path:
     """Have the digests of a sealed run stamped. Raises `UnstampedError`; an answer that does not hold is not kept."""
     client = _extra()
@@ -76,12 +83,14 @@ def stamped(folder: Path, roots: Path | None = None) -> Stamp:
     """
     client = _extra()
     path = folder / STAMP
-    raw = path.read_bytes() if path.stat().st_size <= _LARGEST else b""
     given = _roots(roots) if roots else ()
     try:
+        raw = path.read_bytes() if path.stat().st_size <= _LARGEST else b""
         found = client.decode_timestamp_response(raw)
-        _hold(found, (folder / SUMS).read_bytes(), given, None)
+        _hold(found, sums_of(folder), given, None)
         known = Stamp(found.tst_info.gen_time, _authority(found), bool(given))
+    except OSError as problem:
+        raise UnstampedError(f"The time stamp does not hold: it can't be read ({problem.strerror}).") from None
     except ValueError as problem:
         raise UnstampedError("The time stamp does not hold: its file is not as an authority writes it.") from problem
     if found.as_bytes() != raw:
@@ -148,8 +157,10 @@ def _authority(found: TimeStampResponse) -> str:
 def _roots(path: Path) -> tuple[Certificate, ...]:
     from cryptography.x509 import load_pem_x509_certificates
 
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path} is no regular file: name one that holds root certificates in PEM form.")
+    if not is_file(path):
+        raise InputError(f"{brief(path)} is no file: name one that holds root certificates in PEM form.")
+    if path.stat().st_size > _LARGEST:
+        raise InputError(f"{path} is too long: name a file that holds root certificates in PEM form, and nothing else.")
     try:
         return tuple(load_pem_x509_certificates(path.read_bytes()))
     except (OSError, ValueError) as problem:

@@ -17,8 +17,8 @@ from typing import Final
 from aoai_lib.azure.replay import Recording
 from aoai_lib.bundle import changes, digests, forms
 from aoai_lib.bundle.opening import CHANGES, EVIDENCE, Bundle, open_bundle
-from aoai_lib.bundle.signing import SIGNATURE, UnsignedError, signer
-from aoai_lib.bundle.timestamp import STAMP, UnstampedError, stamped
+from aoai_lib.bundle.signing import SIGNATURE, UnsignedError, check_signers, signer
+from aoai_lib.bundle.timestamp import STAMP, UnstampedError, check_roots, stamped
 from aoai_lib.controls import catalogue_version
 from aoai_lib.evidence import snapshots
 from aoai_lib.evidence.seal import SUMS
@@ -51,8 +51,12 @@ class Answer:
 
 
 def verify(path: Path, allowed_signers: Path | None = None, roots: Path | None = None) -> list[Answer]:
-    """Every question, in order. `roots` are the root certificates of time-stamping authorities (PEM). What rests on a file that is damaged is not asked. Raises `InputError` for no run's folder."""
+    """Every question, in order. `roots` are the root certificates of time-stamping authorities (PEM). What rests on a file that is damaged is not asked. Raises `InputError` for no run's folder, and for signers or roots that are none."""
     bundle = open_bundle(path)
+    if allowed_signers:
+        check_signers(allowed_signers)
+    if roots:
+        check_roots(roots)
     if not bundle.is_finished:
         return [Answer("files", Outcome.BAD, f"The run is unfinished: there is no {SUMS}, so nothing in it is final.")]
     files = _files(path)

@@ -9,6 +9,8 @@ from typing import Final
 from aoai_lib.folder import replace_durably, settle
 
 SUMS: Final = "SHA256SUMS"
+LONGEST: Final = 1 << 20
+"""Octets of a list of digests: that of a run with all that it can have takes some two thousand."""
 
 
 def seal(folder: Path) -> Path:
@@ -21,6 +23,12 @@ def seal(folder: Path) -> Path:
         settle(folder / each)
     replace_durably(folder / SUMS, "".join(lines).encode(), draft_of(folder))
     return folder / SUMS
+
+
+def sums_of(folder: Path) -> bytes:
+    """The digests of a folder as they lie there; of a file that is longer than any run's, as much as shows it."""
+    with (folder / SUMS).open("rb") as file:
+        return file.read(LONGEST + 1)
 
 
 def is_sealed(folder: Path) -> bool:

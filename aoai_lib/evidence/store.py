@@ -19,6 +19,8 @@ from aoai_lib.text_file import read_text
 VANTAGE: Final = "x-aoai-vantage"
 """Header of the lines of an observation, which no service sent: the vantage point that the line was seen from."""
 
+_LONGEST_ADDRESS: Final = 1 << 16
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
@@ -112,6 +114,10 @@ class Evidence:
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Json]]]:
     """The objects of a `requests.jsonl`, with their line numbers. Raises `InputError` for what is none."""
     text = read_text(path, "a requests.jsonl")
+    try:
+        strict_json.check_density(text)
+    except ValueError as problem:
+        raise InputError(f"{path} is no requests.jsonl: {problem}.") from None
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -125,8 +131,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Json]]]:
 
 
 def is_address(url: Json) -> bool:
-    """Whether that is a text that can be taken apart as an address."""
+    """Whether that is a text that can be taken apart as an address, and no longer than any server takes."""
     try:
-        return isinstance(url, str) and urlsplit(url).port != 0
+        return isinstance(url, str) and len(url) <= _LONGEST_ADDRESS and urlsplit(url).port != 0
     except ValueError:
         return False

@@ -261,12 +261,17 @@ def _about(task: Task, run: Run, document: dict[str, Any], problems: list[str]) 
         "schema": "aoai-playbook/run/1",
         **about(run, document),
         "chapters": [chapter.name for chapter in task.chapters],
-        "replay": task.replay.name if task.replay else None,
-        "observed": [path.name for path in task.observed],
+        "replay": _name(task.replay) if task.replay else None,
+        "observed": [_name(path) for path in task.observed],
         "tool_version": version("aoai-playbook"),
         "python": platform.python_version(),
         "problems": problems,
     }
+
+
+def _name(path: Path) -> str:
+    """The name of a file as text can hold it: one that is no UTF-8 has its other octets as numbers."""
+    return path.name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_overview(place: Place, parameters: Parameters) -> str:

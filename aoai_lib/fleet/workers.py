@@ -81,6 +81,7 @@ def tool_version() -> str:
 def _client(address: str) -> Any:
     try:
         from distributed import Client
+        from distributed.comm.addressing import get_address_host_port
     except ImportError:
         raise InputError(
             "--scheduler needs the package distributed: pip install 'aoai-playbook[dask]', here and on every worker."
@@ -88,6 +89,7 @@ def _client(address: str) -> Any:
     # A worker that comes or goes is told as what happens to its tenants.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
+        get_address_host_port(address)  # a client of what is no address waits 30 seconds for its own end
         return Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TypeError) as problem:
         raise InputError(

@@ -38,7 +38,7 @@ class Journal:
         self.path = path
         self.plan = plan
         undo = path / "undo.json"
-        self._begun: tuple[Step, ...] = open_undo(undo).steps if undo.is_file() else ()
+        self._begun: tuple[Step, ...] = open_undo(undo).steps if os.path.lexists(undo) else ()
 
     @classmethod
     def create(cls, out: Path, plan: Plan) -> Journal:
@@ -58,7 +58,9 @@ class Journal:
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             plan = path / "plan.json"
             ended = any((path / name).is_file() for name in _ENDED)
-            if (path / "undo.json").is_file() and not ended:
+            if (
+                os.path.lexists(path / "undo.json") and not ended
+            ):  # also what is no file: it was begun, and can't be gone on with
                 return cls(path, read(plan, "the plan.json of a hardening"))
         return None
 

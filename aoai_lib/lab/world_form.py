@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,9 @@ from aoai_lib.lab.shapes import Json
 
 LARGEST = 16 << 20
 _MOST_VALUES = 2_000_000
+_MOST_WRITTEN = 500_000
+"""Values in the text itself: reading so many takes half a minute."""
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 class WorldError(ValueError):
@@ -129,22 +133,41 @@ def read_file(path: Path) -> Json:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses two equal names in one mapping: the second would win unseen."""
+    """Refuses two equal names in one mapping, of which the second would win unseen, and what makes a small text large before it is built."""
+
+    written = 0
+    merged = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.written += 1
+        if self.written > _MOST_WRITTEN:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem="there are more values than in any world", problem_mark=mark)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        own = [
-            key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge" and isinstance(key.value, str)
-        ]
-        twice = next((name for name in own if own.count(name) > 1), None) if len(set(own)) < len(own) else None
+        own = Counter(key.value for key, _ in node.value if key.tag != _MERGE and isinstance(key.value, str))
+        twice = next((name for name, times in own.items() if times > 1), None)
         if twice is not None and not getattr(node, "merged", False):
             raise yaml.MarkedYAMLError(problem=f"{twice[:60]!r} stands twice", problem_mark=node.start_mark)
         return super().construct_mapping(node, deep)
 
     def flatten_mapping(self, node: Any) -> None:
-        """What a merge brings in may be overridden: names that stand twice after it are meant."""
-        merges = any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value)
+        """What a merge brings in may be overridden: names that stand twice after it are meant. One mapping is merged into another:
+        of several, a few lines unfold to more than any memory holds.
+        """
+        sources = [value for key, value in node.value if key.tag == _MERGE]
+        if len(sources) > 1 or any(not isinstance(source, yaml.MappingNode) for source in sources):
+            raise yaml.MarkedYAMLError(problem="<< takes one mapping", problem_mark=node.start_mark)
+        for source in sources:
+            self.flatten_mapping(source)
+            self.merged += len(source.value)
+        if self.merged > _MOST_VALUES:
+            raise yaml.MarkedYAMLError(
+                problem="it unfolds to more values than any world holds", problem_mark=node.start_mark
+            )
         super().flatten_mapping(node)
-        if merges:
+        if sources:
             node.merged = True
 
 

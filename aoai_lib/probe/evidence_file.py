@@ -20,6 +20,7 @@ from typing import Final
 from aoai_lib import strict_json
 from aoai_lib.azure.reachability import BEGAN
 from aoai_lib.evidence.store import VANTAGE, Exchange
+from aoai_lib.folder import check_new, replace_durably
 from aoai_lib.model import InputError, Json
 from aoai_lib.probe.observations import LABEL, line_of
 
@@ -32,7 +33,7 @@ _MOST_BYTES: Final = 64 << 20
 
 
 def write(path: Path, vantage: str, lines: Sequence[Exchange]) -> None:
-    """Leave the file, which must not be there yet. Raises `InputError`."""
+    """Leave the file, which must not be there yet, whole or not at all. Raises `InputError`, and `OSError` where it does not fit."""
     content = "".join(json.dumps(asdict(line), ensure_ascii=False) + "\n" for line in lines).encode()
     header = {
         "schema": SCHEMA,
@@ -43,13 +44,8 @@ def write(path: Path, vantage: str, lines: Sequence[Exchange]) -> None:
         "lines": len(lines),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    try:
-        with path.open("xb") as file:
-            file.write(json.dumps(header).encode() + b"\n" + content)
-    except FileExistsError:
-        raise InputError(f"{path} is there already: name another file with --out.") from None
-    except OSError as problem:
-        raise InputError(f"{path} can't be written ({problem.strerror}): name another file with --out.") from None
+    check_new(path)
+    replace_durably(path, json.dumps(header).encode() + b"\n" + content, path.with_name(f".{path.name}.draft"))
 
 
 def read(path: Path, now: datetime) -> list[Exchange]:

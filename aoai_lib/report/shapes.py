@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, StrictBool, StrictInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StrictBool, StrictInt, ValidationError
 
 from aoai_lib.model import InputError, Json, Phase, Severity, Status
 
@@ -144,6 +144,60 @@ class Changes(BaseModel):
     remarks: list[str]
     findings: list[FindingRow]
     properties: list[PropertyRow]
+
+
+class _Closed(BaseModel):
+    """What else stands there was not written by the playbook, and libraries that render a notebook would obey it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class CellAbout(_Closed):
+    """What is told beside a cell."""
+
+    tags: list[str] = []
+    papermill: dict[str, Any] = {}
+    execution: dict[str, str] = {}
+
+
+class Cell(_Closed):
+    """A cell of a notebook; its outputs are for nbformat's own schema."""
+
+    cell_type: Literal["markdown", "code"]
+    id: str
+    metadata: CellAbout
+    source: str | list[str]
+    outputs: list[dict[str, Any]] = []
+    execution_count: int | None = None
+
+
+class Language(_Closed):
+    """What ran a notebook, as ipykernel tells it: by these names its code is coloured."""
+
+    name: Literal["python"]
+    version: str
+    mimetype: Literal["text/x-python"]
+    file_extension: Literal[".py"]
+    pygments_lexer: Literal["ipython3"]
+    nbconvert_exporter: Literal["python"]
+    codemirror_mode: dict[str, str | int]
+
+
+class NotebookAbout(_Closed):
+    """What is told beside the cells of a notebook."""
+
+    kernelspec: dict[str, str]
+    language_info: Language
+    papermill: dict[str, Any]
+
+
+class Notebook(_Closed):
+    """A notebook that was executed for a run."""
+
+    nbformat: Literal[4]
+    nbformat_minor: Literal[5]
+    metadata: NotebookAbout
+    cells: list[Cell]
 
 
 def check(form: type[BaseModel], found: Json, where: str) -> None:

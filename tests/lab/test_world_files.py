@@ -37,6 +37,11 @@ def bomb() -> str:
     return "a0: &a0 [1, 1]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
 
 
+def many_merges() -> str:
+    wide = ", ".join(f"k{number}: 1" for number in range(3000))
+    return f"a: &a {{{wide}}}\n" + "".join(f"b{number}: {{<<: *a}}\n" for number in range(1000))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -49,6 +54,11 @@ def bomb() -> str:
         ("a: b", "w.yaml: tenant: Field required"),
         ("!!python/object/apply:os.system [id]", "w.yaml, line 1: this is no valid YAML"),
         (bomb(), "w.yaml unfolds to more values than any world holds"),
+        ("a: &a {x: 1}\nb: {<<: [*a, *a]}", "w.yaml, line 2: this is no valid YAML (<< takes one mapping)"),
+        ("a: &a {x: 1}\nb: {<<: *a, <<: *a}", "w.yaml, line 2: this is no valid YAML (<< takes one mapping)"),
+        ("a: &a {<<: *a}", "w.yaml is no YAML text (RecursionError)"),
+        (many_merges(), "this is no valid YAML (it unfolds to more values than any world holds)"),
+        ("a: [" + "[]," * 500_000 + "]", "w.yaml, line 1: this is no valid YAML (there are more values than in any world)"),
         (json.dumps({**WHOLE, "tenant": {**WHOLE["tenant"], "slug": "../x"}}), "w.yaml: tenant.slug: String should match"),
         (json.dumps({**WHOLE, "tenant": {**WHOLE["tenant"], "now": "noon"}}), "not of the form that it needs (ValueError"),
         (json.dumps({**WHOLE, "logs": [{**WHOLE["logs"][0], "times": 10**9}]}), "w.yaml: logs.0.times: Input should be less"),
