@@ -133,10 +133,16 @@ def _log(watches: Callable[[Query], bool], rest: Callable[[View, View, Query, fl
         if not queries[0].concerns(facts.subject.account):
             return "has a query about other accounts"
         window, wrong = _schedule(rule)
-        wrong = wrong or _restricted(conditions[0]) or rest(rule, conditions[0], queries[0], window)
-        return wrong or (silent(facts, rule, topic) if topic else "") or _gaps(rule, queries[0])
+        wrong = wrong or _restricted(conditions[0]) or _at_times(queries[0])
+        wrong = wrong or rest(rule, conditions[0], queries[0], window)
+        wrong = wrong or (silent(facts, rule, topic, queries[0].explains(topic)) if topic else "")
+        return wrong or _gaps(rule, queries[0])
 
     return judge
+
+
+def _at_times(query: Query) -> str:
+    return "looks at some hours or days only" if query.keeps_hours else ""
 
 
 def _patient(condition: View) -> bool:
@@ -188,11 +194,31 @@ def exported_metric(metrics: Iterable[str], limit: float, base: float) -> Lacks:
     def rest(rule: View, condition: View, query: Query, window: float) -> str:
         if _patient(condition):
             return "does not fire the first time"
-        above, summed = level(condition), condition.text("timeAggregation").lower() == "total"
-        in_query = query.thresholds[0] if above == 0 and len(query.thresholds) == 1 else None
-        threshold = above if summed and condition.get("metricMeasureColumn") else in_query
-        if threshold is None:
+        if query.summed is None:
+            return "has a query whose text does not tell that it adds up every row of the account"
+        above, column = level(condition), condition.text("metricMeasureColumn").lower()
+        if column:
+            return _measured(condition, query, above) or _loose(above or 0, window, limit, base)
+        if above != 0 or len(query.thresholds) != 1:
             return "has a threshold that can't be read from its query"
-        return _loose(threshold, min(window, query.bin or window), limit, base)
+        return _loose(query.thresholds[0], query.bin or (window if query.sums else 1), limit, base)
 
     return _log(lambda query: query.watches_metric(names), rest)
+
+
+def _measured(condition: View, query: Query, above: float | None) -> str:
+    """What keeps a condition on a column of numbers from adding up the account's total."""
+    if (
+        condition.text("timeAggregation").lower() != "total"
+        or condition.text("metricMeasureColumn").lower() != query.summed
+    ):
+        return "does not add up the total"
+    if above is None or any(query.thresholds):
+        return "has a threshold that can't be read from its query"
+    parts = [each.text("name") for each in condition.each("dimensions")]
+    apart = [name for name in parts if not name.lower().lstrip("_").startswith(("resource", "subscription"))]
+    return (
+        f"counts each value of “{apart[0]}” by itself, so that together they may exceed the number unseen"
+        if apart
+        else ""
+    )
