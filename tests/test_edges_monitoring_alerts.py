@@ -129,10 +129,11 @@ TOO_FEW = {"failingPeriods": {"numberOfEvaluationPeriods": 2, "minFailingPeriods
         (metric(condition={"dimensions": [{"name": "ModelVersion", "operator": "Include", "values": ["*"]}]}), "pass"),
         (metric(condition={"dimensions": [{"name": "Region", "operator": "Include", "values": ["*"]}]}), "pass"),
         (metric(condition={"dimensions": [{"name": "ModelDeploymentName", "values": ["*"]}]}), "pass"),
+        (metric(condition={"dimensions": [{"name": "Microsoft.ResourceId", "operator": "Include", "values": ["*"]}]}), "pass"),
         (metric(actions=[{"actionGroupId": f"{TEAM}-elsewhere"}, {"actionGroupId": TEAM}]), "pass"),
     ],
     ids=["window-in-seconds", "frequency-in-seconds", "window-in-minutes", "twice-the-number-in-three-times-the-window", "22-or-more",
-         "other-namespace", "no-namespace", "no-criterion-type", "by-version", "by-region", "no-operator", "first-group-unreadable"],
+         "other-namespace", "no-namespace", "no-criterion-type", "by-version", "by-region", "no-operator", "by-resource", "first-group-unreadable"],
 )  # fmt: skip
 def test_a_metric_alert(rule: Any, status: str) -> None:
     assert verdict("MON-06", metrics=[rule]).status == status

@@ -14,8 +14,11 @@ from aoai_lib.controls.monitoring_rules import CALLERS, CHANGED, KEYS, Lacks, co
 from aoai_lib.facts import Facts, View
 
 NAMESPACE: Final = "microsoft.cognitiveservices/accounts"
-_WHOLE: Final = frozenset({"modeldeploymentname", "modelname", "modelversion", "region"})
-"""Dimensions that leave a deployment whole: it has one model, in one region. Numbers are for a deployment, or for more."""
+_WHOLE: Final = frozenset({"modeldeploymentname", "modelname", "modelversion", "region", "microsoft.resourceid"})
+"""Dimensions that leave a deployment whole: it has one model, in one region. Numbers are for a deployment, or for more.
+
+A rule over several resources is split by their ids.
+"""
 TWO_DAYS: Final = 2880.0
 """Minutes that a log alert can look back, whatever its query says (Microsoft Learn, log search alert rules)."""
 
@@ -73,6 +76,14 @@ def _misses(facts: Facts, rule: View) -> str:
     region = rule.text("properties.targetResourceRegion").replace(" ", "").lower()
     own = facts.account.text("location").replace(" ", "").lower()
     return f"is for the region “{region}” and the account is in “{own}”" if region and region != own else ""
+
+
+def _of_others(facts: Facts, rule: View) -> str:
+    """Why a log rule on a group or subscription leaves the account out: such a rule may name the types that it looks at."""
+    types = {each.lower() for each in rule.texts("properties.targetResourceTypes")}
+    scopes = {scope.strip("/").lower() for scope in rule.texts("properties.scopes")}
+    whole = set(containers(facts.subject.account)[1:])
+    return "is for resources of another type" if types and NAMESPACE not in types and scopes <= whole else ""
 
 
 def _loose(threshold: float, window: float, limit: float, base: float) -> str:
@@ -133,7 +144,7 @@ def _log(watches: Callable[[Query], bool], rest: Callable[[View, View, Query, fl
         if not queries[0].concerns(facts.subject.account):
             return "has a query about other accounts"
         window, wrong = _schedule(rule)
-        wrong = wrong or _restricted(conditions[0]) or _at_times(queries[0])
+        wrong = _of_others(facts, rule) or wrong or _restricted(conditions[0]) or _at_times(queries[0])
         wrong = wrong or rest(rule, conditions[0], queries[0], window)
         wrong = wrong or (silent(facts, rule, topic, queries[0].explains(topic)) if topic else "")
         return wrong or _gaps(rule, queries[0])
