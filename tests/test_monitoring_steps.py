@@ -128,6 +128,8 @@ def test_a_log_alert_on_tokens(more: str, status: str) -> None:
         (f'let target = "shop"; {KEYS}| where _ResourceId has target', "fail"),
         (f'{KEYS}| where Resource != "ACCT"', "fail"),
         (f'{KEYS}| where Resource != "SHOP"', "pass"),
+        (f"{KEYS}| summarize count()", "fail"),
+        (f"{KEYS}| summarize C = count() | where C > 0", "pass"),
         (KEYS.replace("==", "!="), "fail"),
         (KEYS.replace('== "RequestResponse"', '!in ("RequestResponse")'), "fail"),
         (f"{KEYS}| where dayofweek(TimeGenerated) !in (0d, 6d)", "fail"),
@@ -144,6 +146,13 @@ def test_a_log_alert_on_keys_that_was_not_tried_passes_only_where_its_text_expla
 ) -> None:
     found = verdict("MON-07", queries=[query(text)])
     assert found.status == status, found.reason
+
+
+def test_a_count_over_all_is_a_row_even_where_nothing_happened() -> None:
+    counted = f"{KEYS}| summarize Calls = count()"
+    by_number = {"timeAggregation": "Total", "metricMeasureColumn": "Calls"}
+    assert verdict("MON-07", queries=[query(counted, condition=by_number)]).status == "pass"
+    assert "tells nothing" in verdict("MON-07", queries=[query(counted)]).reason
 
 
 def test_a_step_ends_at_a_pipe_outside_of_quotes_and_a_condition_at_its_own_bracket() -> None:

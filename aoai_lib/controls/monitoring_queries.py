@@ -209,6 +209,15 @@ class Query:
         return any(step.operator == "summarize" for step in steps(self.text))
 
     @cached_property
+    def always_answers(self) -> bool:
+        """Whether it gives a row even where there was nothing: it counts over all, by nothing, and leaves no number out."""
+        own = steps(self.text)
+        last = max((number for number, step in enumerate(own) if step.operator == "summarize"), default=None)
+        if last is None or re.search(r"\bby\b", own[last].body, re.IGNORECASE):
+            return False
+        return not any(step.operator in ("where", "filter") for step in own[last:])
+
+    @cached_property
     def thresholds(self) -> list[float]:
         """The numbers that summarised values have to exceed (`| where Total > 20`). What is counted is whole: 21 or more exceeds 20."""
         own = steps(self.text)

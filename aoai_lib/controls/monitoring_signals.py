@@ -166,6 +166,10 @@ def _any_row(condition: View, query: Query) -> str:
     threshold = level(condition)
     if threshold is None or threshold > 0 or _patient(condition) or any(each > 0 for each in query.thresholds):
         return "does not fire on the first event"
+    if query.always_answers and not condition.text("metricMeasureColumn"):
+        return (
+            "has a query that gives a row whether anything happened or not, so that it fires always and tells nothing"
+        )
     return ""
 
 
