@@ -8,6 +8,7 @@ import pytest
 from alerts import query, verdict
 
 from aoai_lib.controls.monitoring_steps import conditions, plain, steps
+from aoai_lib.detections import find
 
 REJECTED = 'AzureMetrics | where MetricName == "RAIRejectedRequests" '
 SUM = "| summarize T = sum(Total) by bin(TimeGenerated, 5m) "
@@ -153,6 +154,20 @@ def test_a_count_over_all_is_a_row_even_where_nothing_happened() -> None:
     by_number = {"timeAggregation": "Total", "metricMeasureColumn": "Calls"}
     assert verdict("MON-07", queries=[query(counted, condition=by_number)]).status == "pass"
     assert "tells nothing" in verdict("MON-07", queries=[query(counted)]).reason
+
+
+@pytest.mark.parametrize(
+    ("control", "names"),
+    [
+        ("MON-07", ["key-use"]),
+        ("MON-08", ["configuration-change", "key-retrieval", "role-granted"]),
+        ("MON-10", ["first-seen-caller"]),
+    ],
+)
+def test_the_detections_that_hardening_makes_rules_of_pass_by_their_text(control: str, names: list[str]) -> None:
+    rules = [query(find(name).kql(), overrideQueryTimeRange="P2D") for name in names]
+    found = verdict(control, queries=rules)
+    assert found.status == "pass" and "Its query was not tried" in found.reason, found.reason
 
 
 def test_a_step_ends_at_a_pipe_outside_of_quotes_and_a_condition_at_its_own_bracket() -> None:
