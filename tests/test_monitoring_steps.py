@@ -13,6 +13,7 @@ from aoai_lib.detections import find
 REJECTED = 'AzureMetrics | where MetricName == "RAIRejectedRequests" '
 SUM = "| summarize T = sum(Total) by bin(TimeGenerated, 5m) "
 TOKENS = 'AzureMetrics | where MetricName == "TokenTransaction" '
+CALLS = 'AzureDiagnostics | where Category == "RequestResponse" '
 KEYS = 'AzureDiagnostics | where Category == "RequestResponse" | extend p = parse_json(properties_s) | where isempty(tostring(p.objectId)) '
 
 
@@ -129,6 +130,10 @@ def test_a_log_alert_on_tokens(more: str, status: str) -> None:
         (f'let target = "shop"; {KEYS}| where _ResourceId has target', "fail"),
         (f'{KEYS}| where Resource != "ACCT"', "fail"),
         (f'{KEYS}| where Resource != "SHOP"', "pass"),
+        (f'{CALLS}| extend Who = extract_json("$.objectId", properties_s) | where isempty(Who)', "pass"),
+        (f"""{CALLS}| extend Who = extract('"objectId":"([^"]*)"', 1, properties_s) | where Who == ''""", "pass"),
+        (f"{CALLS}| where strlen(tostring(parse_json(properties_s).objectId)) == 0", "pass"),
+        (f"{CALLS}| where strlen(tostring(parse_json(properties_s).objectId)) > 0", "fail"),
         (f"{KEYS}| summarize count()", "fail"),
         (f"{KEYS}| summarize C = count() | where C > 0", "pass"),
         (KEYS.replace("==", "!="), "fail"),
@@ -137,6 +142,7 @@ def test_a_log_alert_on_tokens(more: str, status: str) -> None:
         (f'{KEYS}| where ResultSignature == "429" and DurationMs > 200', "fail"),
         ('print x = "AzureDiagnostics | where isempty(objectId)"', "fail"),
         (f"{KEYS}| take 0", "not_assessed"),
+        (f"{KEYS}| where isnotempty(tostring(p.callerObjectId))", "not_assessed"),
         (f'{KEYS}| where OperationName == "Completions_Create"', "not_assessed"),
         (f"{KEYS}| join kind=leftanti (AzureDiagnostics) on CorrelationId", "not_assessed"),
         (f"{KEYS}| summarize C = count() by CallerIPAddress | where C between (5 .. 9)", "not_assessed"),
@@ -168,6 +174,22 @@ def test_the_detections_that_hardening_makes_rules_of_pass_by_their_text(control
     rules = [query(find(name).kql(), overrideQueryTimeRange="P2D") for name in names]
     found = verdict(control, queries=rules)
     assert found.status == "pass" and "Its query was not tried" in found.reason, found.reason
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "| where " + "(" * 20_000 + "A == 1" + ")" * 20_000,
+        "| where isempty(" + "objectId " * 20_000 + ")",
+        "| extend " + "A = tostring(" * 20_000 + "objectId",
+        "| summarize " + "T" * 200_000,
+        "| where T > " + "1" * 200_000,
+    ],
+    ids=["brackets", "names", "aliases", "word", "number"],
+)
+def test_a_query_of_any_length_is_read(more: str) -> None:
+    """Its text is its author's. What takes too long or goes too deep is not looked into, and is no pass by its text."""
+    assert verdict("MON-07", queries=[query(f"{KEYS}{more}")]).status in ("not_assessed", "fail")
 
 
 def test_a_step_ends_at_a_pipe_outside_of_quotes_and_a_condition_at_its_own_bracket() -> None:

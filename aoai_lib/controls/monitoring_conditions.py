@@ -82,10 +82,20 @@ def place(operators: str) -> str:
     return rf"(?<![.\w])(?:(?:tolower|toupper|tostring)\s*\(\s*)?({columns})\s*\)?\s*({operators})\s*({VALUE})"
 
 
-def told_of(names: Iterable[str]) -> tuple[str, ...]:
-    """Whether one of these columns is empty, or is not; and its comparison with an empty text."""
+def empty(names: Iterable[str]) -> tuple[str, ...]:
+    """That one of these columns is empty."""
+    return _held(names, "is", "==|=~", "==")
+
+
+def filled(names: Iterable[str]) -> tuple[str, ...]:
+    """That one of these columns is not empty."""
+    return _held(names, "isnot", "!=|!~", ">")
+
+
+def _held(names: Iterable[str], function: str, compared: str, length: str) -> tuple[str, ...]:
     either = "|".join(sorted(names))
     return (
-        rf"is(?:not)?(?:empty|null)\s*\(.*\b(?:{either})\b.*\)",
-        rf".*\b(?:{either})\b[\s)\]\"']*(?:==|=~|!=|!~)\s*(?:\"\"|'')",
+        rf"{function}(?:empty|null)\s*\(.*\b(?:{either})\b.*\)",
+        rf".*\b(?:{either})\b[\s)\]\"']*(?:{compared})\s*(?:\"\"|'')",
+        rf"strlen\s*\(.*\b(?:{either})\b.*\)\s*{length}\s*0",
     )

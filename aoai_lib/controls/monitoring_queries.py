@@ -21,14 +21,15 @@ from aoai_lib.controls.monitoring_conditions import (
     METRIC,
     SUCCEEDED,
     VALUE,
+    empty,
+    filled,
     place,
-    told_of,
 )
 from aoai_lib.controls.monitoring_steps import conditions, explained, keeps_hours, plain, quoted, steps, unquoted
 from aoai_lib.controls.monitoring_totals import metric_holds, tests_of_metric, total
 from aoai_lib.detections import catalogue
 
-_NAMED: Final = r"(\w+)\s*=\s*(?:tostring|tolower|trim|coalesce)\s*\([^,|\n]*?"
+_NAMED: Final = r"\b(\w{1,128})\s*=\s*(?:tostring|tolower|trim|coalesce|extract|extract_?json)\s*\([^,|\n]{0,512}?"
 _IDENTITY: Final = re.compile(rf"{_NAMED}objectid\b", re.IGNORECASE)
 _DEPLOYMENT: Final = re.compile(rf"{_NAMED}modeldeploymentname\b", re.IGNORECASE)
 _CATEGORY: Final = re.compile(
@@ -129,7 +130,8 @@ class Query:
         names = "|".join(self._callers)
         empty = rf"(?<!not\()(?<!not \()\b(?:isempty|isnull)\s*\((?:[^()|]|\([^()|]*\)|\()*?\b(?:{names})\b"
         equal = rf"\b(?:{names})\b\s*\)?\s*(?:==|=~)\s*(?:\"\"|'')"
-        found = self._has(empty) or self._has(equal)
+        short = rf"\bstrlen\s*\([^|]*\b(?:{names})\b[^|]*\)\s*==\s*0"
+        found = self._has(empty) or self._has(equal) or self._has(short)
         succeeded = not _RESULT.search(self.text) or _SUCCESS.search(self.text) is not None
         return self.reads_calls and found and succeeded and not self._failures_only
 
@@ -166,12 +168,11 @@ class Query:
         """
         if " ".join(self.text.split()) in _proven():
             return True
-        places, names = place(f"{_SAID}|{_DENIED}"), {*self._callers, "modeldeploymentname"}
-        told = told_of({*names, *_DEPLOYMENT.findall(self.text)})
-        caller = rf"(?:{'|'.join({*self._callers, 'calleripaddress'})})\s*!in~?\s*\(.*\)"
+        places, callers = place(f"{_SAID}|{_DENIED}"), self._callers | {"calleripaddress"}
+        calls = (*CALLS, *filled({"modeldeploymentname", *_DEPLOYMENT.findall(self.text)}))
         known = {
-            "keys": (*CALLS, *told),
-            "callers": (*CALLS, *told, *EARLIER, caller, *told_of({"calleripaddress"})),
+            "keys": (*calls, *empty(self._callers)),
+            "callers": (*calls, *EARLIER, *filled(callers), rf"(?:{'|'.join(callers)})\s*!in~?\s*\(.*\)"),
             "changes": CHANGES,
             "metric": METRIC,
         }[topic]

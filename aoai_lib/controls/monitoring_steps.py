@@ -21,6 +21,9 @@ _LITERAL: Final = re.compile(
 )
 _BEGINNING: Final = re.compile(r"(?:let\s+\w+\s*=\s*)?(?:\(\s*\)\s*\{\s*)?\(?\s*\w+\s*(?:\(\s*\))?[\s})]*")
 _UNION: Final = re.compile(r"(?:let\s+\w+\s*=\s*)?union\s+(?:\w+\s*=\s*\w+\s+)*\w+(?:\s*,\s*\w+)*\s*", re.IGNORECASE)
+_DEEPEST: Final = 20
+_LONGEST: Final = 4000
+"""How deep brackets and how long a condition may be to be looked into. A query is its author's: it must not take a reader's time."""
 _QUIET: Final = frozenset(
     {
         "extend", "project", "project-away", "project-keep", "project-rename", "project-reorder", "summarize", "order",
@@ -90,7 +93,7 @@ def conditions(step: Step) -> list[str]:
     return [each for each in _single(step.body) if each]
 
 
-def _single(text: str) -> Iterator[str]:
+def _single(text: str, deep: int = 0) -> Iterator[str]:
     depth, held = 0, ""
     whole: list[str] = []
     for sign in _TOKEN.findall(text):
@@ -103,8 +106,8 @@ def _single(text: str) -> Iterator[str]:
         else:
             held += sign
     for each in (*whole, held):
-        inner = _inside(each.strip())
-        yield from _single(inner) if inner is not None else (" ".join(each.split()),)
+        inner = _inside(each.strip()) if deep < _DEEPEST else None
+        yield from _single(inner, deep + 1) if inner is not None else (" ".join(each.split()),)
 
 
 def _inside(text: str) -> str | None:
@@ -129,14 +132,21 @@ def explained(text: str, known: Iterable[str], known_of_sums: Iterable[str], joi
         if step.operator == "summarize":
             patterns += [re.compile(each, re.IGNORECASE) for each in known_of_sums]
         if step.operator in ("where", "filter"):
-            if not all(any(each.fullmatch(own) for each in patterns) for own in conditions(step)):
+            own = conditions(step)
+            if any(len(each) > _LONGEST for each in own) or not all(_matches(patterns, each) for each in own):
                 return False
         elif not _leaves_nothing_out(step, joins):
             return False
     return True
 
 
+def _matches(patterns: Iterable[re.Pattern[str]], condition: str) -> bool:
+    return any(each.fullmatch(condition) for each in patterns)
+
+
 def _leaves_nothing_out(step: Step, joins: bool) -> bool:
+    if len(step.body) > _LONGEST:
+        return False
     if not step.operator:
         return bool(_BEGINNING.fullmatch(step.body.strip()) or _UNION.fullmatch(step.body.strip()))
     if step.operator in ("join", "lookup", "union"):
