@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from alerts import metric, verdict
+from alerts import metric, query, verdict
+from builders import ACCOUNT
 from tenants import ROOT
-from test_detections import checked, needs_binder
+from test_detections import NOW, checked, needs_binder
+from test_edges_monitoring_alerts import trial
 from test_monitoring_observed import found
 from usage_samples import CLAIMS, collected, logged, told, world
 
@@ -21,7 +23,8 @@ from aoai_lib.collect.rule_trials import MOST_TRIALS, TOPICS
 from aoai_lib.controls.monitoring_queries import understand
 from aoai_lib.detections import askable, rehearsed
 from aoai_lib.evidence.store import Evidence
-from aoai_lib.model import Requirements, Snapshot, State, Status
+from aoai_lib.lab.logs import LogStore
+from aoai_lib.model import Finding, Requirements, Snapshot, State, Status
 from aoai_lib.parameters import load
 from aoai_lib.report.fired import alerts_fired
 from aoai_lib.run import MONITORING
@@ -119,6 +122,13 @@ def test_a_rule_in_another_form_fires(query: str) -> None:
     assert own.status is Status.PASS and "finds them" in own.reason
 
 
+def judged_by_trial(text: str) -> Finding:
+    """MON-07 of a rule with this query and of the answer that the lab's engine gives to its trial."""
+    _, events = TOPICS["keys"]
+    answer = LogStore(["w"]).query("w", rehearsed(text, ACCOUNT, events(understand(text))), None, NOW)
+    return verdict("MON-07", trial("keys", *answer["tables"][0]["rows"]), queries=[query(text)])
+
+
 def test_a_trial_that_was_refused_says_so_and_condemns_nothing() -> None:
     own = found(with_query(KEYS, f"{CALL} | extend Part = Department"), "MON-07")
     assert own.status is Status.PASS
@@ -138,8 +148,8 @@ def test_a_trial_that_was_refused_leaves_a_condition_open_that_the_text_does_not
         "| where CallerIPAddress == '10.1.2.***'",
         "| where tostring(p.modelDeploymentName) == 'chat'",
         "| where DurationMs > 5000",
-        "| where tolower(Resource) != 'aoai-halden-claims'",
-        "| where split(_ResourceId, '/')[8] == 'ais-halden-knowledge'",
+        "| where tolower(Resource) != 'acct'",
+        "| where split(_ResourceId, '/')[8] == 'shop'",
         "| summarize Calls = count() by CallerIPAddress | where tolong(Calls) > 1",
         "| summarize Calls = count() by CallerIPAddress | where 3 < Calls",
         "| where hourofday(TimeGenerated) between (0 .. 23)",
@@ -149,7 +159,7 @@ def test_a_trial_that_was_refused_leaves_a_condition_open_that_the_text_does_not
     ],
 )
 def test_a_rule_that_leaves_most_of_what_it_watches_out_does_not_pass(more: str) -> None:
-    own = found(with_query(KEYS, f"{CALL} {more}"), "MON-07")
+    own = judged_by_trial(f"{CALL} {more}")
     assert own.status is Status.FAIL, own.reason
 
 
@@ -158,13 +168,13 @@ def test_a_rule_that_leaves_most_of_what_it_watches_out_does_not_pass(more: str)
     [
         "| extend ByKey = isempty(tostring(p.objectId)) | where ByKey",
         "| where Resource !in~ ('somewhere', 'else')",
-        "| where split(_ResourceId, '/')[8] == 'aoai-halden-claims'",
+        "| where split(_ResourceId, '/')[8] == 'acct'",
         "| summarize Calls = count() by CallerIPAddress | where tolong(Calls) > 0",
         "| where CallerIPAddress != '10.9.9.***'",
     ],
 )
 def test_a_rule_that_leaves_out_something_else_passes_when_it_fires(more: str) -> None:
-    own = found(with_query(KEYS, f"{CALL} {more}"), "MON-07")
+    own = judged_by_trial(f"{CALL} {more}")
     assert own.status is Status.PASS and "finds them" in own.reason
 
 
