@@ -80,6 +80,7 @@ class Query:
         self.text = plain(text)
         self._bare = unquoted(self.text)
         self._operations: dict[frozenset[str], frozenset[str]] = {}
+        self._explained: dict[str, bool] = {}
 
     def _has(self, pattern: str) -> bool:
         return re.search(pattern, self.text, re.IGNORECASE) is not None
@@ -166,8 +167,11 @@ class Query:
 
         The detections' own queries are known to do what they say: their events prove it.
         """
-        if " ".join(self.text.split()) in _proven():
-            return True
+        if topic not in self._explained:
+            self._explained[topic] = " ".join(self.text.split()) in _proven() or self._explains(topic)
+        return self._explained[topic]
+
+    def _explains(self, topic: str) -> bool:
         places, callers = place(f"{_SAID}|{_DENIED}"), self._callers | {"calleripaddress"}
         calls = (*CALLS, *filled({"modeldeploymentname", *_DEPLOYMENT.findall(self.text)}))
         known = {
