@@ -56,6 +56,7 @@ def test_what_is_documented_is_an_answer(form: Form, value: Any) -> None:
         (Form.ROWS, {"tables": []}, "no table"),
         (Form.ROWS, {"tables": [{}]}, "without columns or rows"),
         (Form.ROWS, {"tables": [{**TABLE, "rows": None}]}, "without columns or rows"),
+        (Form.ROWS, {"tables": [{"name": "PrimaryResult", "columns": [], "rows": [[]]}]}, "without columns or rows"),
         (Form.ROWS, {"tables": [{**TABLE, "columns": ["Rows"]}]}, "without columns or rows"),
         (Form.ROWS, {"tables": [{**TABLE, "rows": ["none"]}]}, "don't fit"),
         (Form.ROWS, {"tables": [{**TABLE, "rows": [[1, 2]]}]}, "don't fit"),

@@ -16,10 +16,13 @@ import pytest
 import yaml
 from tenants import ROOT
 
+from aoai_lib.collect.detections import ARRIVALS
+from aoai_lib.collect.usage import QUESTION
 from aoai_lib.detections import Detection, Event, catalogue, find, rows_of, shadowed, unlike
 from aoai_lib.detections.catalogue import FOLDER, read
 from aoai_lib.detections.document import document
 from aoai_lib.detections.events import TYPES
+from aoai_lib.detections.template import template
 from aoai_lib.frameworks import atlas, owasp
 from aoai_lib.lab.logs import LogQueryError, LogStore
 from aoai_lib.lab.logs import catalogue as lab_tables
@@ -274,6 +277,30 @@ def test_microsofts_binder_takes_every_query() -> None:
         assert answer["kind"] == "Query" and answer["columns"], each.id
         wanted = {name for row in each.rows for name in row}
         assert wanted <= set(answer["columns"]), each.id
+
+
+def other_queries() -> list[str]:
+    """What the product asks or sends besides the detections as they stand: over the evidence window, of callers, of delays, in rules."""
+    rules = [
+        each["properties"]["criteria"]["allOf"][0]
+        for each in template()["resources"]
+        if "criteria" in each["properties"]
+    ]
+    window = [f"{each.over(30)}\n| take 500" for each in catalogue()]
+    return [QUESTION, ARRIVALS, *window, *(each["query"] for each in rules if "query" in each)]
+
+
+@needs_binder
+@pytest.mark.parametrize(
+    "change", [{}, {"properties_s": "dynamic"}, {"AdditionalFields": "string"}, {"properties_s": ""}]
+)
+def test_microsofts_binder_takes_every_other_query_that_is_sent(change: dict[str, str]) -> None:
+    schema = whole_schema()
+    columns = {name: kind for name, kind in {**schema["AzureDiagnostics"], **change}.items() if kind}
+    asked = other_queries()
+    assert len(asked) > 40
+    answers = bound((query, {**schema, "AzureDiagnostics": columns}) for query in asked)
+    assert [answer["problems"] for answer in answers] == [[]] * len(asked)
 
 
 @needs_binder

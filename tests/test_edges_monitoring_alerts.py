@@ -60,7 +60,7 @@ def test_slices_of_time_in_a_query_on_exported_tokens(slices: str, threshold: in
         (KEYS + " | summarize Calls=count() by CallerIPAddress | where Calls > 100 | where Calls > 5", "fail"),
         (KEYS.replace("AzureDiagnostics ", "AzureDiagnostics // the account's log\n"), "pass"),
         (KEYS + f' | where _ResourceId =~ "{ACCOUNT}"', "pass"),
-        (KEYS + f' | where strcmp(_ResourceId, "{ACCOUNT}") == 0', "pass"),
+        (KEYS + f' | where strcmp(_ResourceId, "{ACCOUNT}") == 0', "not_assessed"),
         (KEYS + f' | where strcmp(_ResourceId, "{ACCOUNT}-2") == 0', "fail"),
     ],
     ids=["one-or-more", "two-numbers", "comment-behind-the-table", "by-id", "in-full", "another-in-full"],
@@ -129,10 +129,11 @@ TOO_FEW = {"failingPeriods": {"numberOfEvaluationPeriods": 2, "minFailingPeriods
         (metric(condition={"dimensions": [{"name": "ModelVersion", "operator": "Include", "values": ["*"]}]}), "pass"),
         (metric(condition={"dimensions": [{"name": "Region", "operator": "Include", "values": ["*"]}]}), "pass"),
         (metric(condition={"dimensions": [{"name": "ModelDeploymentName", "values": ["*"]}]}), "pass"),
+        (metric(condition={"dimensions": [{"name": "Microsoft.ResourceId", "operator": "Include", "values": ["*"]}]}), "pass"),
         (metric(actions=[{"actionGroupId": f"{TEAM}-elsewhere"}, {"actionGroupId": TEAM}]), "pass"),
     ],
     ids=["window-in-seconds", "frequency-in-seconds", "window-in-minutes", "twice-the-number-in-three-times-the-window", "22-or-more",
-         "other-namespace", "no-namespace", "no-criterion-type", "by-version", "by-region", "no-operator", "first-group-unreadable"],
+         "other-namespace", "no-namespace", "no-criterion-type", "by-version", "by-region", "no-operator", "by-resource", "first-group-unreadable"],
 )  # fmt: skip
 def test_a_metric_alert(rule: Any, status: str) -> None:
     assert verdict("MON-06", metrics=[rule]).status == status

@@ -164,7 +164,7 @@ def test_the_row_of_the_runs_own_call(rows: list[Json], status: str) -> None:
 
 def ran(customer: str, *ids: str) -> list[Reading]:
     """The answers of a workspace to some detections, without a row."""
-    answer = {"tables": [{"columns": [{"name": "Caller"}], "rows": []}]}
+    answer = {"tables": [{"columns": [{"name": "Caller"}, {"name": "Last"}], "rows": []}]}
     return [reading("detection", f"{customer}/{each}", answer) for each in ids]
 
 
@@ -193,7 +193,7 @@ def test_settings_that_were_cut_off_leave_the_detections_that_ran() -> None:
 
 
 def test_a_gateways_detection_that_did_not_run_is_no_lead(hardened: Snapshot) -> None:
-    quiet = with_readings(hardened, "detection", answered(["_ResourceId"]))
+    quiet = with_readings(hardened, "detection", answered(["_ResourceId", "Last"]))
     without = with_readings(quiet, "detection", refused("Failed to resolve 'ApiManagementGatewayLlmLog'"), "DET-02")
     one = found(without, "MON-14")
     assert one.status == "pass" and one.reason.endswith("and found nothing to look at.")

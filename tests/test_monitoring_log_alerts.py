@@ -63,9 +63,12 @@ def test_a_log_alert_on_keys(text: str, status: str) -> None:
         (query(KEYS, evaluationFrequency="PT1H"), "fail"),
         (query(KEYS, muteActionsDuration="PT30M"), "pass"),
         (query(KEYS) | {"kind": "LogToMetric"}, "fail"),
+        (query(KEYS, scopes=[GROUP], targetResourceTypes=["Microsoft.Compute/virtualMachines"]), "fail"),
+        (query(KEYS, scopes=[GROUP], targetResourceTypes=["Microsoft.CognitiveServices/accounts"]), "pass"),
+        (query(KEYS, targetResourceTypes=["Microsoft.OperationalInsights/workspaces"]), "pass"),
     ],
     ids=["account", "group", "other-workspace", "off", "after-five", "one-or-more", "four-periods", "no-periods",
-         "one-value", "gaps", "muted-after-firing", "makes-a-metric"],
+         "one-value", "gaps", "muted-after-firing", "makes-a-metric", "group-of-others", "group-of-accounts", "workspace-by-type"],
 )  # fmt: skip
 def test_a_log_alert_has_to_cover_and_fire(rule: Any, status: str) -> None:
     assert verdict("MON-07", queries=[rule]).status == status

@@ -108,6 +108,13 @@ def test_a_query_that_finds_less_or_more_than_its_events_fails(hardened: Snapsho
     assert found(odd, "MON-12").status == "fail"
 
 
+@pytest.mark.parametrize("id", ["MON-11", "MON-14"])
+def test_an_answer_without_the_columns_that_were_asked_for_is_none(hardened: Snapshot, id: str) -> None:  # noqa: A002
+    """Whatever stands between may answer 200 with a table of its own."""
+    odd = found(with_readings(hardened, "detection", answered(["Status"]), "DET-05"), id)
+    assert odd.status == "not_assessed" and "answered with other columns than those asked for by DET-05" in odd.reason
+
+
 def test_leads_are_those_of_the_account(hardened: Snapshot) -> None:
     own = found(hardened, "MON-14").subject.id
     group = own.rpartition("/providers/")[0]
@@ -118,9 +125,9 @@ def test_leads_are_those_of_the_account(hardened: Snapshot) -> None:
         assert not lead_of({"Resources": json.dumps([resource, f"{own}3"])}, own)
     assert lead_of({"Resources": json.dumps([f"{own}2", own.upper()])}, own)
     assert lead_of({"Resources": "[no set"}, own), "it names nothing that could be read"
-    other = with_readings(hardened, "detection", answered(["_ResourceId"], [f"{own}2"]))
+    other = with_readings(hardened, "detection", answered(["_ResourceId", "Last"], [f"{own}2", ""]))
     assert "nothing to look at" in found(other, "MON-14").reason
-    hit = with_readings(other, "detection", answered(["_ResourceId"], [own], [own.upper()]), "DET-04")
+    hit = with_readings(other, "detection", answered(["_ResourceId", "Last"], [own, ""], [own.upper(), ""]), "DET-04")
     assert "A call with a key succeeded (2)" in found(hit, "MON-14").reason
 
 

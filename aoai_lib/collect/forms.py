@@ -43,7 +43,12 @@ def _check_tables(value: Json) -> None:
         raise OddAnswerError("the answer holds no table")
     for table in tables:
         columns, rows = (table.get(name) if isinstance(table, dict) else None for name in ("columns", "rows"))
-        if not isinstance(columns, list) or not isinstance(rows, list) or not all(map(_is_column, columns)):
+        if (
+            not isinstance(columns, list)
+            or not isinstance(rows, list)
+            or not columns
+            or not all(map(_is_column, columns))
+        ):
             raise OddAnswerError("the answer holds a table without columns or rows")
         if not all(isinstance(row, list) and len(row) == len(columns) for row in rows):
             raise OddAnswerError("the answer holds rows that don't fit their columns")

@@ -40,38 +40,33 @@ def _calls(minutes_ago: float, **told: Any) -> Event:
     return Event.model_validate({"shape": "call", "minutes_ago": minutes_ago, "with": told})
 
 
-def _key_use() -> list[Event]:
-    """Calls with a key, as rows that hold their properties in each of the three ways."""
-    operations = ("ChatCompletions_Create", "Completions_Create", "Embeddings_Create")
-    return [
-        _calls(1, caller="", operation=operation, form=form)
-        for operation in operations
-        for form in ("text", "object", "overflow")
-    ]
+def _key_use(query: Query) -> list[Event]:
+    """One call with a key, and no other: the first is what a rule has to report. It is none of those that rules are made for."""
+    return [_calls(1, caller="", operation="Embeddings_Create", deployment="trial-4f1c")]
 
 
-def _new_caller() -> list[Event]:
+def _new_caller(query: Query) -> list[Event]:
     """A caller who has called every hour of the last two days, and one who calls for the first time."""
     return [*(_calls(60 * hours + 1) for hours in range(48)), _calls(1, **_NEW)]
 
 
-def _changes() -> list[Event]:
-    """Each change, begun and done."""
+def _changes(query: Query) -> list[Event]:
+    """One change of those that the query names, begun and done."""
+    first = min(query.operations(CHANGES))
     return [
         Event.model_validate(
-            {"shape": "activity", "minutes_ago": 1, "with": {"operation": operation.upper(), "status": status}}
+            {"shape": "activity", "minutes_ago": 1, "with": {"operation": first.upper(), "status": status}}
         )
-        for operation in sorted(CHANGES)
         for status in ("Start", "Success")
     ]
 
 
-TOPICS: Final[dict[str, tuple[Callable[[Query], bool], Callable[[], list[Event]]]]] = {
+TOPICS: Final[dict[str, tuple[Callable[[Query], bool], Callable[[Query], list[Event]]]]] = {
     KEYS: (lambda query: query.watches_keys, _key_use),
     CALLERS: (lambda query: query.watches_new_callers, _new_caller),
     CHANGED: (lambda query: bool(query.operations(CHANGES)), _changes),
 }
-"""What a rule may watch: which queries are about it, and the events that must make such a rule fire."""
+"""What a rule may watch: which queries are about it, and the events that must make such a rule fire: as few as can be."""
 
 
 def _query(rule: Json) -> str:
@@ -89,19 +84,22 @@ def _trials(readings: Readings) -> Iterator[str]:
     for rule in items(readings, "scheduled_query_rules"):
         query = understand(_query(rule))
         own = str(rule.get("id", ""))
-        account = next((each for each in accounts if query.concerns(each)), "")
-        if not places or not account or not group_of(own) or not askable(query.text):
+        concerned = [each for each in accounts if query.concerns(each)]
+        if not places or not concerned or not group_of(own) or not askable(query.text):
             continue
         watched = monitoring.properties_of(rule).get("scopes")
         scopes = [str(each).lower() for each in watched] if isinstance(watched, list) else []
         place = next((places[each] for each in scopes if each in places), next(iter(places.values())))
-        for topic, (watches, _) in TOPICS.items():
-            if watches(query):
+        for topic in (topic for topic, (watches, _) in TOPICS.items() if watches(query)):
+            for account in concerned if query.tells_accounts_apart else concerned[:1]:
                 yield f"{place}/{topic}{account}{own}"
 
 
 def _each(readings: Readings) -> Iterable[str]:
-    """`<customer id>/<topic><account><rule>` for each rule that watches one of the topics; the last two are ARM ids."""
+    """`<customer id>/<topic><account><rule>` for each rule that watches one of the topics; the last two are ARM ids.
+
+    A rule that looks at resources is tried for each account that it concerns, any other for one of them.
+    """
     return islice(_trials(readings), MOST_TRIALS)
 
 
@@ -113,9 +111,10 @@ def _try(azure: Azure, scope: str) -> Any:
     rules = azure.monitor(subscription_of(own)).scheduled_query_rules
     criteria = rules.get(group_of(own), name_of(own)).criteria
     queries = [each.query or "" for each in (criteria.all_of if criteria else None) or ()]
-    if len(queries) != 1 or not askable(queries[0]):
+    query, (watches, events) = understand(queries[0] if len(queries) == 1 else ""), TOPICS[topic]
+    if not askable(query.text) or not watches(query):
         raise OddAnswerError("the rule has another query now than when it was listed")
-    return azure.logs().ask(workspace, rehearsed(queries[0], f"/subscriptions/{account}", TOPICS[topic][1]()))
+    return azure.logs().ask(workspace, rehearsed(queries[0], f"/subscriptions/{account}", events(query)))
 
 
 SOURCES = (

@@ -113,7 +113,8 @@ def rejected_content_alerts(facts: Facts) -> Verdict:
     a log alert on its export in AzureMetrics whose threshold can be read. Queries that look for filter results in
     RequestResponse find nothing, and those that count answers with status 400 count other errors too, so neither counts. The
     rule has to fire wherever the allowed number in five minutes is exceeded: a larger threshold over a longer window, a
-    learned one, a dimension that names single values or splits a deployment's number, and a rule for another region do not.
+    learned one, a dimension that names single values or splits a deployment's number, and a rule for another region do not. A
+    query has to add up every row: one that leaves rows out before it sums (`where Total > 100`) never sees a slow burst.
     """
     allowed = facts.requirements.rejected_content_per_5_minutes
     search, found = _on_metric(facts, ["RAIRejectedRequests"], allowed, 5)
@@ -152,7 +153,7 @@ def key_use_alerts(facts: Facts) -> Verdict:
 
     The only sign is an empty objectId in a RequestResponse row that succeeded, so only a log alert over such rows counts:
     one that tests objectId for emptiness, fires on the first row, and sees a workspace that receives the category
-    RequestResponse. identity_claim_appid_g is not filled by this service, and Audit rows are about reading keys.
+    RequestResponse. Its query is tried on one call; where it was not, each step of its text has to be known to leave out nothing. identity_claim_appid_g is not filled by this service, and Audit rows are about reading keys.
     """
     search = Search(facts, [])
     found = _on_logs(search, account_logs(facts), "RequestResponse", key_use())

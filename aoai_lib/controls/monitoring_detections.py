@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from aoai_lib.callers import CALLS
 from aoai_lib.controls import Verdict, breaking, control, fails, passes
 from aoai_lib.controls.monitoring_logs import Destinations, account_logs, activity_logs, workspace_name
-from aoai_lib.detections import Detection, catalogue, lead_of, rows_in, unlike
+from aoai_lib.detections import Detection, catalogue, columns_in, lead_of, rows_in, unlike
 from aoai_lib.facts import Facts, NotCollectedError
 from aoai_lib.frameworks import ai_rmf, atlas, mcsb, mcsb_ai, nist80053
 from aoai_lib.model import Json, Kind, Reading, Severity, State
 
 REFUSED: Final = "BadArgumentError"
 """Code of a log query that the engine does not take: syntax, or a table or column that is not there."""
+_TIME: Final = "Last"
+"""A column that the answer to every detection has, with rows or without."""
+_OTHER: Final = "answered with other columns than those asked for by"
 _DETECTED: Final = (
     mcsb("LT-1", "LT-2"),
     mcsb_ai("AI-6"),
@@ -54,14 +58,18 @@ def _answer(facts: Facts, source: str, detection: Detection, places: Mapping[str
     refused, unread = "", None
     for guid, name in places.items():
         reading = facts.snapshot.reading(source, f"{guid}/{detection.id}")
-        if reading.state is State.COLLECTED:
+        if source == "detection" and reading.state is State.COLLECTED and _TIME not in columns_in(reading.value):
+            facts.record(f"{source}[{detection.id}].{name}", None, reading)
+            unread = NotCollectedError(replace(reading, state=State.FAILED, reason=f"“{name}” {_OTHER} {detection.id}"))
+        elif reading.state is State.COLLECTED:
             facts.record(f"{source}[{detection.id}].{name}", len(rows_in(reading.value)), reading)
             return reading, ""
-        facts.record(f"{source}[{detection.id}].{name}", reading.reason, reading)
-        if reading.code == REFUSED:
-            refused = f"“{name}” does not take it: {reading.reason.partition(' answered ')[2]}"
         else:
-            unread = NotCollectedError(reading)
+            facts.record(f"{source}[{detection.id}].{name}", reading.reason, reading)
+            if reading.code == REFUSED:
+                refused = f"“{name}” does not take it: {reading.reason.partition(' answered ')[2]}"
+            else:
+                unread = NotCollectedError(reading)
     if unread is not None:
         raise unread
     return Reading(source, "", State.NOT_COLLECTED), refused

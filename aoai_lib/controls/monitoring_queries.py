@@ -10,20 +10,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Final
 
-_COMMENT: Final = re.compile(r"(^|\s)//[^\n]*")
-_QUOTED: Final = re.compile(r"\"([^\"]*)\"|'([^']*)'")
-_IDENTITY: Final = re.compile(r"(\w+)\s*=\s*(?:tostring\s*\(|tolower\s*\(|trim\s*\()[^,|\n]*?objectid\b", re.IGNORECASE)
+from aoai_lib.controls.monitoring_conditions import (
+    ABOVE,
+    CALLS,
+    CHANGES,
+    EARLIER,
+    METRIC,
+    SUCCEEDED,
+    VALUE,
+    empty,
+    filled,
+    place,
+)
+from aoai_lib.controls.monitoring_steps import conditions, explained, keeps_hours, plain, quoted, steps, unquoted
+from aoai_lib.controls.monitoring_totals import metric_holds, tests_of_metric, total
+from aoai_lib.detections import catalogue
+
+_NAMED: Final = r"\b(\w{1,128})\s*=\s*(?:tostring|tolower|trim|coalesce|extract|extract_?json)\s*\([^,|\n]{0,512}?"
+_IDENTITY: Final = re.compile(rf"{_NAMED}objectid\b", re.IGNORECASE)
+_DEPLOYMENT: Final = re.compile(rf"{_NAMED}modeldeploymentname\b", re.IGNORECASE)
 _CATEGORY: Final = re.compile(
-    r"\bcategory\s*(?:==|=~|in~?|has|contains)\s*(\([^)]*\)|\"[^\"]*\"|'[^']*')", re.IGNORECASE
+    r"\bcategory\s*(==|=~|!=|!~|!?in~?|!?has|!?contains)\s*(\([^)]*\)|\"[^\"]*\"|'[^']*')", re.IGNORECASE
 )
 _RESULT: Final = re.compile(r"\bresultsignature\b", re.IGNORECASE)
 _SUCCESS: Final = re.compile(r"\b20\d\b|[\"']2|<=?\s*(299|300|399|400)\b")
 _OPERATION: Final = re.compile(
-    r"\boperationname(?:value)?\s*(==|=~|in~|in|has_any|has|contains|startswith)\s*(\([^)]*\)|\"[^\"]*\"|'[^']*')",
+    r"\boperationname(?:value)?\s*(==|=~|in~|in|has_any|has|contains|startswith|endswith)\s*(\([^)]*\)|\"[^\"]*\"|'[^']*')",
     re.IGNORECASE,
+)
+_PROVIDED: Final = re.compile(
+    rf"\bresourceprovider(?:value)?\s*\)?\s*(?:==|=~|in~?|has_any|has|contains)\s*({VALUE})", re.IGNORECASE
 )
 _STATUS: Final = re.compile(
     r"\bactivitystatus(?:value)?\s*(?:==|=~|in~?|has|startswith)\s*(\([^)]*\)|\"[^\"]*\"|'[^']*')", re.IGNORECASE
@@ -36,13 +55,11 @@ _AGO_UNIT: Final = {"d": 1440.0, "h": 60.0, "m": 1.0, "s": 1 / 60}
 _BASELINE: Final = re.compile(
     r"\b(?:left|right)anti(?:semi)?\b|!in~?\s*\(|\b(?:arg_)?min\s*\(\s*timegenerated", re.IGNORECASE
 )
-_THRESHOLD: Final = re.compile(r"\|\s*where\s+\w+\s*(>=?)\s*(\d+(?:\.\d+)?)")
 _ACCOUNT: Final = re.compile(r"/accounts/([^/\"'\s]+)", re.IGNORECASE)
-_PLACE: Final = re.compile(
-    r"(?<!\.)\b(_?resourceid|resource|resourcegroup|_?subscriptionid)\s*"
-    r"(==|=~|in~|in|has_any|has|contains|startswith|endswith)\s*(\([^)]*\)|\"[^\"]*\"|'[^']*')",
-    re.IGNORECASE,
-)
+_SAID: Final = "==|=~|in~|in|has_any|has|contains|startswith|endswith"
+_DENIED: Final = "!=|!~|!in~|!in|!has|!contains|!startswith|!endswith"
+_PLACE: Final = re.compile(place(f"{_SAID}|{_DENIED}"), re.IGNORECASE)
+_RESOURCE: Final = re.compile(r"\b_?(?:resource(?:id|group)?|subscriptionid)\b", re.IGNORECASE)
 _INSIDE: Final = re.compile(
     r"(deployments|raipolicies|raiblocklists|privateendpointconnections|defenderforaisettings|"
     r"providers/microsoft\.(insights|authorization))\b"
@@ -57,18 +74,23 @@ def understand(text: str) -> Query:
 
 
 class Query:
-    """The text of a log alert's query, without comments."""
+    """The text of a log alert's query, without comments, and with the values that it names put in their places."""
 
     def __init__(self, text: str) -> None:
-        self.text = _COMMENT.sub(" ", text)
+        self.text = plain(text)
+        self._bare = unquoted(self.text)
         self._operations: dict[frozenset[str], frozenset[str]] = {}
+        self._explained: dict[str, bool] = {}
 
     def _has(self, pattern: str) -> bool:
         return re.search(pattern, self.text, re.IGNORECASE) is not None
 
     def reads(self, table: str) -> bool:
         """Whether the service's table is read: named, and not replaced by a `let` of the same name."""
-        return self._has(rf"\b{table}\b") and not self._has(rf"\blet\s+{table}\s*=")
+        read, hidden = (
+            re.search(each, self._bare, re.IGNORECASE) for each in (rf"\b{table}\b", rf"\blet\s+{table}\s*=")
+        )
+        return read is not None and hidden is None
 
     def concerns(self, account: str) -> bool:
         """False where the query is about other resources than this account (its ARM id): tested for, or named in full."""
@@ -79,17 +101,24 @@ class Query:
             if tests and not (any(tests) if either else all(tests)):
                 return False
         named: set[str] = set()
-        for quoted in _quoted(self.text):
-            if "/subscriptions/" in quoted.lower():
-                named |= {name.lower() for name in _ACCOUNT.findall(quoted)}
+        for each in quoted(self.text):
+            if "/subscriptions/" in each.lower():
+                named |= {name.lower() for name in _ACCOUNT.findall(each)}
         return not named or own.rpartition("/")[2] in named
 
     @cached_property
     def reads_calls(self) -> bool:
         """Whether it reads the rows of inference calls: AzureDiagnostics, category RequestResponse or any category."""
-        categories = [each for found in _CATEGORY.findall(self.text) for each in _quoted(found)]
-        return self.reads("AzureDiagnostics") and (
-            not categories or "requestresponse" in {each.lower() for each in categories}
+        tests = [
+            ("!" in operator, {each.lower() for each in quoted(value)})
+            for operator, value in _CATEGORY.findall(self.text)
+        ]
+        wanted = {each for denied, texts in tests if not denied for each in texts}
+        left_out = {each for denied, texts in tests if denied for each in texts}
+        return (
+            self.reads("AzureDiagnostics")
+            and (not wanted or "requestresponse" in wanted)
+            and "requestresponse" not in left_out
         )
 
     @cached_property
@@ -99,12 +128,59 @@ class Query:
         Nothing else tells a key from a token: `identity_claim_appid_g` is not filled for these accounts, and Audit rows
         are about reading keys, not about using them. A query for failures only watches something else.
         """
-        names = "|".join({"objectid", *_IDENTITY.findall(self.text)})
+        names = "|".join(self._callers)
         empty = rf"(?<!not\()(?<!not \()\b(?:isempty|isnull)\s*\((?:[^()|]|\([^()|]*\)|\()*?\b(?:{names})\b"
         equal = rf"\b(?:{names})\b\s*\)?\s*(?:==|=~)\s*(?:\"\"|'')"
-        found = self._has(empty) or self._has(equal)
+        short = rf"\bstrlen\s*\([^|]*\b(?:{names})\b[^|]*\)\s*==\s*0"
+        found = self._has(empty) or self._has(equal) or self._has(short)
         succeeded = not _RESULT.search(self.text) or _SUCCESS.search(self.text) is not None
-        return self.reads_calls and found and succeeded
+        return self.reads_calls and found and succeeded and not self._failures_only
+
+    @cached_property
+    def _callers(self) -> set[str]:
+        """The names that the caller has: the service's two, and the query's own."""
+        return {"objectid", "callerobjectid", *_IDENTITY.findall(self.text)}
+
+    @cached_property
+    def _failures_only(self) -> bool:
+        """Whether a condition on the status of calls leaves out those that succeeded."""
+        tests = [each for each in self._conditions if re.match(r"\w*\W*resultsignature\b", each, re.IGNORECASE)]
+        return any(not any(re.fullmatch(known, each, re.IGNORECASE) for known in SUCCEEDED) for each in tests)
+
+    @cached_property
+    def _conditions(self) -> list[str]:
+        return [each for step in steps(self.text) if step.operator in ("where", "filter") for each in conditions(step)]
+
+    @cached_property
+    def tells_accounts_apart(self) -> bool:
+        """Whether it looks at the resources of rows, so that what it finds of one account says nothing of another."""
+        looking = ("where", "filter", "extend", "project", "parse", "")
+        return any(_RESOURCE.search(step.body) for step in steps(self.text) if step.operator in looking)
+
+    @cached_property
+    def keeps_hours(self) -> bool:
+        """Whether it looks at some hours or days only."""
+        return keeps_hours(self.text)
+
+    def explains(self, topic: str) -> bool:
+        """Whether its text tells that it leaves out nothing of a topic: `keys`, `callers`, `changes` or `metric`.
+
+        The detections' own queries are known to do what they say: their events prove it.
+        """
+        if topic not in self._explained:
+            self._explained[topic] = " ".join(self.text.split()) in _proven() or self._explains(topic)
+        return self._explained[topic]
+
+    def _explains(self, topic: str) -> bool:
+        places, callers = place(f"{_SAID}|{_DENIED}"), self._callers | {"calleripaddress"}
+        calls = (*CALLS, *filled({"modeldeploymentname", *_DEPLOYMENT.findall(self.text)}))
+        known = {
+            "keys": (*calls, *empty(self._callers)),
+            "callers": (*calls, *EARLIER, *filled(callers), rf"(?:{'|'.join(callers)})\s*!in~?\s*\(.*\)"),
+            "changes": CHANGES,
+            "metric": METRIC,
+        }[topic]
+        return explained(self.text, (*known, places), (ABOVE,), joins=topic == "callers")
 
     @cached_property
     def watches_new_callers(self) -> bool:
@@ -126,14 +202,40 @@ class Query:
 
     def watches_metric(self, metrics: Iterable[str]) -> bool:
         """Whether it reads one of these metrics where a diagnostic setting exports them to, AzureMetrics."""
-        quoted = {each.lower() for each in _quoted(self.text)}
-        return self.reads("AzureMetrics") and any(metric.lower() in quoted for metric in metrics)
+        tests = tests_of_metric(self.text)
+        return (
+            self.reads("AzureMetrics")
+            and bool(tests)
+            and any(metric_holds(operator.lower(), value, metrics) for operator, value in tests)
+        )
+
+    @cached_property
+    def summed(self) -> str | None:
+        """The column that holds the total of an account's metric, lower case; None where its text does not tell of one."""
+        return total(self.text) if self.explains("metric") else None
+
+    @cached_property
+    def sums(self) -> bool:
+        """Whether it summarises rows."""
+        return any(step.operator == "summarize" for step in steps(self.text))
+
+    @cached_property
+    def always_answers(self) -> bool:
+        """Whether it gives a row even where there was nothing: it counts over all, by nothing, and leaves no number out."""
+        own = steps(self.text)
+        last = max((number for number, step in enumerate(own) if step.operator == "summarize"), default=None)
+        if last is None or re.search(r"\bby\b", own[last].body, re.IGNORECASE):
+            return False
+        return not any(step.operator in ("where", "filter") for step in own[last:])
 
     @cached_property
     def thresholds(self) -> list[float]:
         """The numbers that summarised values have to exceed (`| where Total > 20`). What is counted is whole: 21 or more exceeds 20."""
-        summarised = self.text.lower().partition("summarize")[2]
-        return [float(number) - (sign == ">=") for sign, number in _THRESHOLD.findall(summarised)]
+        own = steps(self.text)
+        first = next((number for number, step in enumerate(own) if step.operator == "summarize"), 0)
+        tests = [each for step in own[first:] if step.operator in ("where", "filter") for each in conditions(step)]
+        found = [above for each in tests if (above := re.fullmatch(ABOVE, each))]
+        return [float(each[3]) - (each[2] == ">=") for each in found]
 
     def operations(self, wanted: frozenset[str]) -> frozenset[str]:
         """Which of these ARM operations (lower case) the query over AzureActivity reports."""
@@ -143,7 +245,7 @@ class Query:
 
     def _reported(self, wanted: frozenset[str]) -> frozenset[str]:
         """Rows hold operations in upper case, so a case-sensitive `==` or `in` with another spelling finds nothing."""
-        statuses = {each.lower() for found in _STATUS.findall(self.text) for each in _quoted(found)}
+        statuses = {each.lower() for found in _STATUS.findall(self.text) for each in quoted(found)}
         negated = self._has(r"\boperationname(?:value)?\s*!")
         if not self.reads("AzureActivity") or negated or (statuses and not statuses & _DONE):
             return frozenset()
@@ -154,7 +256,13 @@ class Query:
                 tested = True
                 either = re.search(r"\bor\b", segment, re.IGNORECASE)
                 found &= frozenset.union(*tests) if either else frozenset.intersection(*tests)
-        return found if tested else self._untested(wanted)
+        return self._provided(found) if tested else self._untested(wanted)
+
+    def _provided(self, found: frozenset[str]) -> frozenset[str]:
+        """Those of the providers that the query asks for."""
+        tests = [quoted(value) for value in _PROVIDED.findall(self.text)]
+        named = tuple(f"{text.lower()}/" for texts in tests for text in texts)
+        return frozenset(each for each in found if each.startswith(named)) if named else found
 
     def _untested(self, wanted: frozenset[str]) -> frozenset[str]:
         """The operations of a query that names none: all of the provider that it names, or all where it names nothing."""
@@ -163,19 +271,23 @@ class Query:
         return frozenset() if self._has(r"\b_?resource|\bcategory|\bcaller\b\s*(?:==|=~)") else wanted
 
 
-def _quoted(text: str) -> list[str]:
-    return [double or single for double, single in _QUOTED.findall(text)]
+@cache
+def _proven() -> frozenset[str]:
+    return frozenset(" ".join(each.kql().split()) for each in catalogue())
 
 
 def _place_holds(field: str, operator: str, value: str, own: str) -> bool:
     """Whether a test of a row's resource, group or subscription can hold for an account. A test of no text is not known to fail."""
     steps = own.split("/")
-    texts = [text.strip("/").lower() for text in _quoted(value)]
+    texts = [text.strip("/").lower() for text in quoted(value)]
     kind = field.lower().lstrip("_")
     held = {"resource": steps[-1], "resourcegroup": steps[3], "subscriptionid": steps[1]}.get(kind, own)
     test = operator.lower()
     if not texts:
         return True
+    if test.startswith("!"):
+        opposite = {"!=": "==", "!~": "=~"}.get(test, test[1:])
+        return any(_INSIDE.match(text) for text in texts) or not _place_holds(field, opposite, value, own)
     if test in ("==", "=~", "in", "in~"):
         return held in texts
     if test in ("startswith", "endswith"):
@@ -185,7 +297,7 @@ def _place_holds(field: str, operator: str, value: str, own: str) -> bool:
 
 def _matching(operator: str, value: str, wanted: frozenset[str]) -> frozenset[str]:
     """The wanted operations that a test of a row's operation lets through. `has` looks for whole terms: `has "deploy"` finds no deployment."""
-    texts = _quoted(value)
+    texts = quoted(value)
     lowered = [text.lower() for text in texts]
     if operator in ("==", "in"):
         return frozenset(each for each in wanted if each.upper() in texts)
@@ -193,6 +305,8 @@ def _matching(operator: str, value: str, wanted: frozenset[str]) -> frozenset[st
         return frozenset(each for each in wanted if each in lowered)
     if operator == "startswith":
         return frozenset(each for each in wanted if each.startswith(tuple(lowered)))
+    if operator == "endswith":
+        return frozenset(each for each in wanted if each.endswith(tuple(lowered)))
     if operator == "contains":
         return frozenset(each for each in wanted if any(text in each for text in lowered))
     terms = [re.compile(rf"(?<![a-z0-9]){re.escape(text)}(?![a-z0-9])") for text in lowered]

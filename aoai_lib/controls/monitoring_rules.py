@@ -10,6 +10,7 @@ from typing import Final
 
 from aoai_lib.controls import Verdict, fails, passes
 from aoai_lib.controls.monitoring_processing import added_groups, muted, unread
+from aoai_lib.controls.monitoring_queries import understand
 from aoai_lib.detections import rows_in
 from aoai_lib.facts import Facts, NotCollectedError, View
 from aoai_lib.model import Json, Reading, Snapshot, State
@@ -25,6 +26,7 @@ CHANGED: Final = "changes"
 
 _NOT_TAKEN: Final = "BadArgumentError"
 """What a workspace answers to a query that names a column or table which is not there (400)."""
+_OPEN: Final = "A rule that covers it may report this, but its query has steps whose effect its text does not tell, and it was not tried"
 _DURATION: Final = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
 Lacks = Callable[[Facts, View], "str | None"]
@@ -65,19 +67,28 @@ def _scopes(rule: Json) -> set[str]:
 
 
 @lru_cache(maxsize=2)
-def _trials(shared: _Shared) -> dict[tuple[str, str], Reading]:
-    """Trials by topic and rule (its ARM id without the leading slash, lower case)."""
-    found = {}
+def _trials(shared: _Shared) -> dict[tuple[str, str], dict[str, Reading]]:
+    """Trials by topic and rule, and of these by account (ARM ids without the leading slash, lower case)."""
+    found: dict[tuple[str, str], dict[str, Reading]] = {}
     for reading in shared.snapshot.of("rule_trial"):
-        place, _, rule = reading.scope.partition("/subscriptions/")
-        found[place.rpartition("/")[2], f"subscriptions/{rule.rpartition('/subscriptions/')[2]}".lower()] = reading
+        place, account, rule = (each.lower() for each in reading.scope.split("/subscriptions/"))
+        by_account = found.setdefault((place.rpartition("/")[2], f"subscriptions/{rule}"), {})
+        by_account[f"subscriptions/{account}"] = reading
     return found
 
 
 def tried(facts: Facts, rule: View, topic: str) -> Reading:
-    """The answer that a log rule's own query gave for synthetic events of that topic. Not collected where it was not tried."""
+    """The answer that a log rule's own query gave for synthetic events of that topic. Not collected where it was not tried.
+
+    What it gave for another account counts where the query does not look at the resources of rows.
+    """
+    condition = next(iter(rule.each("properties.criteria.allOf")), None)
+    apart = condition is not None and understand(condition.text("query")).tells_accounts_apart
     own = rule.text("id").strip("/")
-    reading = _trials(_Shared(facts.snapshot)).get((topic, own.lower()))
+    trials = _trials(_Shared(facts.snapshot)).get((topic, own.lower()), {})
+    reading = trials.get(facts.subject.account.strip("/").lower()) or (
+        None if apart else next(iter(trials.values()), None)
+    )
     if reading is None:
         return Reading(
             "rule_trial", own, State.NOT_COLLECTED, reason="it reaches past its tables, or there are too many rules"
@@ -87,13 +98,19 @@ def tried(facts: Facts, rule: View, topic: str) -> Reading:
     return reading
 
 
-def silent(facts: Facts, rule: View, topic: str) -> str:
-    """What is wrong with a log rule whose query gives no row for the synthetic events of a topic; "" where it does, or was not tried.
-    Raises `NotCollectedError` where it was tried and no answer came: it may be such a rule. A workspace that does not take the
-    query with synthetic events in it (400) says nothing of it.
+def silent(facts: Facts, rule: View, topic: str, explained: bool) -> str:
+    """What is wrong with a log rule whose query gives no row for the synthetic events of a topic; "" where it does.
+
+    Raises `NotCollectedError` where it was tried and no answer came, and where it was not tried and its text alone does not tell
+    (`explained`): it may be such a rule. A workspace that does not take the query with synthetic events in it (400) says nothing of it.
     """
     reading = tried(facts, rule, topic)
-    if reading.state not in (State.COLLECTED, State.NOT_COLLECTED) and reading.code != _NOT_TAKEN:
+    untried = reading.state is State.NOT_COLLECTED or reading.code == _NOT_TAKEN
+    if untried and not explained:
+        raise NotCollectedError(
+            Reading("rule_trial", reading.scope, State.NOT_COLLECTED, reason=f"{_OPEN}: {reading.reason.rstrip('.')}")
+        )
+    if not untried and reading.state is not State.COLLECTED:
         raise NotCollectedError(reading)
     if reading.state is State.COLLECTED and not rows_in(reading.value):
         return "does not fire: its query gives no row for synthetic events that it has to report"

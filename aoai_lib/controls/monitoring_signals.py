@@ -14,8 +14,11 @@ from aoai_lib.controls.monitoring_rules import CALLERS, CHANGED, KEYS, Lacks, co
 from aoai_lib.facts import Facts, View
 
 NAMESPACE: Final = "microsoft.cognitiveservices/accounts"
-_WHOLE: Final = frozenset({"modeldeploymentname", "modelname", "modelversion", "region"})
-"""Dimensions that leave a deployment whole: it has one model, in one region. Numbers are for a deployment, or for more."""
+_WHOLE: Final = frozenset({"modeldeploymentname", "modelname", "modelversion", "region", "microsoft.resourceid"})
+"""Dimensions that leave a deployment whole: it has one model, in one region. Numbers are for a deployment, or for more.
+
+A rule over several resources is split by their ids.
+"""
 TWO_DAYS: Final = 2880.0
 """Minutes that a log alert can look back, whatever its query says (Microsoft Learn, log search alert rules)."""
 
@@ -73,6 +76,14 @@ def _misses(facts: Facts, rule: View) -> str:
     region = rule.text("properties.targetResourceRegion").replace(" ", "").lower()
     own = facts.account.text("location").replace(" ", "").lower()
     return f"is for the region “{region}” and the account is in “{own}”" if region and region != own else ""
+
+
+def _of_others(facts: Facts, rule: View) -> str:
+    """Why a log rule on a group or subscription leaves the account out: such a rule may name the types that it looks at."""
+    types = {each.lower() for each in rule.texts("properties.targetResourceTypes")}
+    scopes = {scope.strip("/").lower() for scope in rule.texts("properties.scopes")}
+    whole = set(containers(facts.subject.account)[1:])
+    return "is for resources of another type" if types and NAMESPACE not in types and scopes <= whole else ""
 
 
 def _loose(threshold: float, window: float, limit: float, base: float) -> str:
@@ -133,10 +144,16 @@ def _log(watches: Callable[[Query], bool], rest: Callable[[View, View, Query, fl
         if not queries[0].concerns(facts.subject.account):
             return "has a query about other accounts"
         window, wrong = _schedule(rule)
-        wrong = wrong or _restricted(conditions[0]) or rest(rule, conditions[0], queries[0], window)
-        return wrong or (silent(facts, rule, topic) if topic else "") or _gaps(rule, queries[0])
+        wrong = _of_others(facts, rule) or wrong or _restricted(conditions[0]) or _at_times(queries[0])
+        wrong = wrong or rest(rule, conditions[0], queries[0], window)
+        wrong = wrong or (silent(facts, rule, topic, queries[0].explains(topic)) if topic else "")
+        return wrong or _gaps(rule, queries[0])
 
     return judge
+
+
+def _at_times(query: Query) -> str:
+    return "looks at some hours or days only" if query.keeps_hours else ""
 
 
 def _patient(condition: View) -> bool:
@@ -149,6 +166,10 @@ def _any_row(condition: View, query: Query) -> str:
     threshold = level(condition)
     if threshold is None or threshold > 0 or _patient(condition) or any(each > 0 for each in query.thresholds):
         return "does not fire on the first event"
+    if query.always_answers and not condition.text("metricMeasureColumn"):
+        return (
+            "has a query that gives a row whether anything happened or not, so that it fires always and tells nothing"
+        )
     return ""
 
 
@@ -188,11 +209,31 @@ def exported_metric(metrics: Iterable[str], limit: float, base: float) -> Lacks:
     def rest(rule: View, condition: View, query: Query, window: float) -> str:
         if _patient(condition):
             return "does not fire the first time"
-        above, summed = level(condition), condition.text("timeAggregation").lower() == "total"
-        in_query = query.thresholds[0] if above == 0 and len(query.thresholds) == 1 else None
-        threshold = above if summed and condition.get("metricMeasureColumn") else in_query
-        if threshold is None:
+        if query.summed is None:
+            return "has a query whose text does not tell that it adds up every row of the account"
+        above, column = level(condition), condition.text("metricMeasureColumn").lower()
+        if column:
+            return _measured(condition, query, above) or _loose(above or 0, window, limit, base)
+        if above != 0 or len(query.thresholds) != 1:
             return "has a threshold that can't be read from its query"
-        return _loose(threshold, min(window, query.bin or window), limit, base)
+        return _loose(query.thresholds[0], query.bin or (window if query.sums else 1), limit, base)
 
     return _log(lambda query: query.watches_metric(names), rest)
+
+
+def _measured(condition: View, query: Query, above: float | None) -> str:
+    """What keeps a condition on a column of numbers from adding up the account's total."""
+    if (
+        condition.text("timeAggregation").lower() != "total"
+        or condition.text("metricMeasureColumn").lower() != query.summed
+    ):
+        return "does not add up the total"
+    if above is None or any(query.thresholds):
+        return "has a threshold that can't be read from its query"
+    parts = [each.text("name") for each in condition.each("dimensions")]
+    apart = [name for name in parts if not name.lower().lstrip("_").startswith(("resource", "subscription"))]
+    return (
+        f"counts each value of “{apart[0]}” by itself, so that together they may exceed the number unseen"
+        if apart
+        else ""
+    )

@@ -4,7 +4,7 @@ A file in `files/` is one detection. Its events are synthetic: the ones it must 
 misses that it must leave. They can be put into the query itself, so that a workspace answers for them with nothing ingested.
 """
 
-from aoai_lib.detections.answers import lead_of, resources_of, rows_in
+from aoai_lib.detections.answers import columns_in, lead_of, resources_of, rows_in
 from aoai_lib.detections.catalogue import Detection, catalogue, find
 from aoai_lib.detections.events import Event, rows_of
 from aoai_lib.detections.rehearsal import askable, rehearsed
@@ -16,6 +16,7 @@ __all__ = [
     "Event",
     "askable",
     "catalogue",
+    "columns_in",
     "find",
     "lead_of",
     "rehearsed",

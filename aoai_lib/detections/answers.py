@@ -9,14 +9,23 @@ from typing import Any
 from aoai_lib.model import Json
 
 
+def columns_in(answer: Json) -> list[str]:
+    """The names of the columns of an answer's first table; none where the answer has no such table."""
+    tables = answer.get("tables") if isinstance(answer, dict) else None
+    table = tables[0] if isinstance(tables, list) and tables else None
+    columns = table.get("columns") if isinstance(table, dict) else None
+    held = columns if isinstance(columns, list) else []
+    return [str(column.get("name")) if isinstance(column, dict) else "" for column in held]
+
+
 def rows_in(answer: Json) -> list[dict[str, Any]]:
     """The rows of an answer's first table, each by the names of its columns; none where the answer has no such table."""
     tables = answer.get("tables") if isinstance(answer, dict) else None
     table = tables[0] if isinstance(tables, list) and tables else None
-    columns, rows = (table.get("columns"), table.get("rows")) if isinstance(table, dict) else (None, None)
-    if not isinstance(columns, list) or not isinstance(rows, list):
+    rows = table.get("rows") if isinstance(table, dict) else None
+    names = columns_in(answer)
+    if not names or not isinstance(rows, list):
         return []
-    names = [str(column.get("name")) if isinstance(column, dict) else "" for column in columns]
     return [dict(zip(names, row, strict=False)) for row in rows if isinstance(row, list)]
 
 
