@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from aoai_lib.lab.shapes import Json
+from aoai_lib.lab.shapes import Json, parse_instant
 
 LARGEST = 16 << 20
 _MOST_VALUES = 2_000_000
@@ -68,13 +68,20 @@ class _Subscription(_Form):
     extensions: dict[str, list[_Child]] | None = None
 
 
+def _timed(row: dict[str, Any]) -> dict[str, Any]:
+    """The row, whose own times can be read. Raises ValueError."""
+    for name in row.keys() & {"TimeGenerated", "_TimeReceived"}:
+        parse_instant(str(row[name]))
+    return row
+
+
 _Minutes = Annotated[float, Field(ge=0, le=5_256_000)]
 
 
 class _Row(_Form):
     workspace: str
     table: str
-    row: dict[str, Any]
+    row: Annotated[dict[str, Any], AfterValidator(_timed)]
     minutesAgo: _Minutes = 0  # noqa: N815 - as the file spells it
     delayMinutes: _Minutes = 4  # noqa: N815 - as the file spells it
     every: _Minutes = 1

@@ -62,6 +62,7 @@ def many_merges() -> str:
         (json.dumps({**WHOLE, "tenant": {**WHOLE["tenant"], "slug": "../x"}}), "w.yaml: tenant.slug: String should match"),
         (json.dumps({**WHOLE, "tenant": {**WHOLE["tenant"], "now": "noon"}}), "not of the form that it needs (ValueError"),
         (json.dumps({**WHOLE, "logs": [{**WHOLE["logs"][0], "times": 10**9}]}), "w.yaml: logs.0.times: Input should be less"),
+        (json.dumps({**WHOLE, "logs": [{**WHOLE["logs"][0], "row": {"TimeGenerated": "noon"}}]}), "w.yaml: logs.0.row: Value error, Invalid isoformat"),
         (json.dumps({**WHOLE, "logs": [{**WHOLE["logs"][0], "workspace": "none"}]}), "hardened: its logs is not of the form"),
         (json.dumps({**WHOLE, "roleAssignments": [{}]}), "hardened: its roles is not of the form"),
     ],
