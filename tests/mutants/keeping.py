@@ -1,7 +1,7 @@
 """What became of the mutants, kept in a file line by line, so that an interrupted run goes on and a changed test costs little.
 
-That a mutant was killed holds while what it rests on is unchanged: the mutant's module but for what its controls declare, what the tests
-share, and the file of the test that killed it. What lives is tried again in each run.
+That a mutant was killed holds while what it rests on is unchanged: the mutant's module but for what its controls declare, and the file of
+the test that killed it, with what that imports of the tests. What lives is tried again in each run.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ class Results:
         self._path = path
         self._root = root
         # all at once: what is edited while mutants are tried is not what they are tried with
-        self._files = {each: _digest(each) for each in sorted((root / "tests").glob("*.py"))}
-        self._shared = [each for path, each in self._files.items() if not path.name.startswith("test_")]
+        self._files = {each.stem: each.read_text(encoding="utf-8") for each in sorted((root / "tests").glob("*.py"))}
         self._modules = {each: each.read_text(encoding="utf-8") for each in (root / "aoai_lib").rglob("*.py")}
 
     def known(self, mutants: Iterable[Mutant]) -> dict[str, Outcome]:
@@ -51,16 +50,31 @@ class Results:
                 yield json.loads(line)
 
     def _rests(self, outcome: Outcome, module: str) -> str:
-        test = self._root / outcome.by.partition("::")[0]
+        test = Path(outcome.by.partition("::")[0]).stem
         text = self._modules[self._root / f"{module.replace('.', '/')}.py"]
-        by_test = [self._files[test]] if test in self._files else []
-        declared = [text] if test.name == "test_controls.py" else []
-        rests = [_undeclared(text), *self._shared, *by_test, *declared]
+        declared = [text] if test == "test_controls" else []
+        rests = [_undeclared(text), *(self._files[each] for each in sorted(self._imported(test))), *declared]
         return hashlib.sha256("\n".join(rests).encode()).hexdigest()[:12]
 
+    def _imported(self, test: str) -> set[str]:
+        """A module of the tests, with those that it imports, and the fixtures of all."""
+        found, left = set[str](), [test, "conftest"]
+        while left:
+            name = left.pop()
+            if name in self._files and name not in found:
+                found.add(name)
+                left += _imports(self._files[name])
+        return found
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+@cache
+def _imports(text: str) -> list[str]:
+    found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    return [
+        name
+        for node in found
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names])
+    ]
 
 
 @cache
