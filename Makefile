@@ -75,7 +75,7 @@ bench: $(VENV)/.ready
 	@$(RUN) tests.bench
 
 # Assessments, hardenings and batches killed at each of their moments, and at random ones; disks that fill up; every request of every phase.
-# `make test` takes a few of each (an hour; docs/reliability.md keeps what came of it).
+# `make test` takes a few of each (half an hour; docs/reliability.md keeps what came of it).
 kills: $(VENV)/.ready
 	@AOAI_KILLS=all $(RUN) pytest -n 2 tests/test_kills_assess.py tests/test_kills_harden.py tests/test_harden_command.py \
 		tests/test_harden_alone.py tests/test_fleet.py tests/test_disk.py tests/test_reads_only.py
