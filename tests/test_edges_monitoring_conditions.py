@@ -1,0 +1,172 @@
+"""Conditions of log queries at their edges: which of them let through every row that counts, and which are not known to."""
+
+from __future__ import annotations
+
+import pytest
+
+from aoai_lib.controls.monitoring_queries import understand
+
+CALLS = 'AzureDiagnostics | where Category == "RequestResponse" | extend p = parse_json(properties_s)'
+CHANGES = 'AzureActivity | where OperationNameValue has "Microsoft.CognitiveServices/accounts/write"'
+METRIC = 'AzureMetrics | where MetricName == "RAIRejectedRequests"'
+
+
+def explains(topic: str, condition: str) -> bool:
+    """Whether a query of a topic with one more condition is still explained by its text."""
+    text = {"keys": CALLS, "callers": CALLS, "changes": CHANGES, "metric": METRIC}[topic]
+    assert understand(text).explains(topic), "the query is explained without it"
+    return understand(f"{text} | where {condition}").explains(topic)
+
+
+@pytest.mark.parametrize("topic", ["keys", "callers", "changes", "metric"])
+@pytest.mark.parametrize(
+    ("condition", "known"),
+    [
+        ("TimeGenerated > ago(5m)", True),
+        ("TimeGenerated >= ago(1d)", True),
+        ("TimeGenerated > now() - span", True),
+        ("TimeGenerated > datetime_add('minute', -5, now())", True),
+        ("TimeGenerated <= now()", True),
+        ("TimeGenerated < now()", True),
+        ("TimeGenerated between (ago(5m) .. now())", True),
+        ("TimeGenerated > datetime(2026-01-01)", False),
+        ("TimeGenerated < datetime(2026-01-01)", False),
+        ("TimeGenerated between (ago(5m) .. ago(1m)) and 1 == 1", False),
+        ("xTimeGenerated <= now()", False),
+        ("TimeGenerated <= now()x", False),
+    ],
+)
+def test_times_that_reach_up_to_now(topic: str, condition: str, known: bool) -> None:
+    assert explains(topic, condition) is known
+
+
+@pytest.mark.parametrize(
+    ("condition", "keys", "callers"),
+    [
+        ("TimeGenerated < ago(1h)", False, True),
+        ("TimeGenerated between (ago(14d) .. ago(1h))", False, True),
+        ("FirstSeen > ago(1h)", False, True),
+        ("FirstSeen > 5", False, False),
+    ],
+)
+def test_times_before_are_for_those_who_compare(condition: str, keys: bool, callers: bool) -> None:
+    assert (explains("keys", condition), explains("callers", condition)) == (keys, callers)
+
+
+@pytest.mark.parametrize(
+    ("condition", "known"),
+    [
+        ('ResultSignature == "200"', True),
+        ("ResultSignature == 200", True),
+        ('ResultSignature startswith "2"', True),
+        ("toint(ResultSignature) == 201", True),
+        ('ResultSignature in ("200", "201")', True),
+        ("toint(ResultSignature) in (200, 201)", True),
+        ("toint(ResultSignature) between (200 .. 299)", True),
+        ("toint(ResultSignature) < 400", True),
+        ("toint(ResultSignature) <= 299", True),
+        ("toint(ResultSignature) >= 200", True),
+        ("toint(ResultSignature) > 199", True),
+        ('ResultSignature != "401"', True),
+        ('ResultSignature !startswith "4"', True),
+        ('ResultSignature == "401"', False),
+        ('ResultSignature in ("400", "401")', False),
+        ("toint(ResultSignature) < 200", False),
+        ("toint(ResultSignature) <= 200", False),
+        ("toint(ResultSignature) > 200", False),
+        ("toint(ResultSignature) > 299", False),
+        ('ResultSignature != "200"', False),
+        ("toint(ResultSignature) between (400 .. 499)", False),
+        ('OtherSignature == "200"', False),
+        ("toint(OtherSignature) < 400", False),
+        ("toint(OtherSignature) >= 200", False),
+    ],
+)
+def test_statuses_of_calls_that_succeeded(condition: str, known: bool) -> None:
+    assert explains("keys", condition) is known
+
+
+@pytest.mark.parametrize(
+    ("condition", "known"),
+    [
+        ('ResourceProvider == "MICROSOFT.COGNITIVESERVICES"', True),
+        ('ResourceProvider =~ "microsoft.cognitiveservices"', True),
+        ('ResourceProvider in ("MICROSOFT.STORAGE", "MICROSOFT.COGNITIVESERVICES")', True),
+        ('ResourceProvider == "Microsoft.CognitiveServices"', False),
+        ('ResourceProvider == "MICROSOFT.STORAGE"', False),
+        ('ResourceType == "ACCOUNTS"', True),
+        ('ResourceType == "accounts"', False),
+        ('ResourceType == "VAULTS"', False),
+        ('event_s == "ShoeboxCallResult"', True),
+        ('event_s == "shoeboxcallresult"', False),
+        ('Category in ("Audit", "RequestResponse")', True),
+        ('Category == "requestresponse"', False),
+        ('Category =~ "requestresponse"', True),
+        ('OperationName == "ChatCompletions_Create"', False),
+        ("DurationMs > 100", False),
+        ("isnotempty(tostring(p.modelDeploymentName))", True),
+        ('tostring(p.modelDeploymentName) != ""', True),
+        ("strlen(tostring(p.modelDeploymentName)) > 0", True),
+        ("isempty(tostring(p.modelDeploymentName))", False),
+        ("isnotempty(tostring(p.somethingElse))", False),
+    ],
+)
+def test_columns_of_calls_that_every_row_has(condition: str, known: bool) -> None:
+    assert explains("keys", condition) is known
+
+
+@pytest.mark.parametrize(
+    ("condition", "keys", "callers"),
+    [
+        ("isempty(tostring(p.objectId))", True, False),
+        ('tostring(p.objectId) == ""', True, False),
+        ("strlen(tostring(p.objectId)) == 0", True, False),
+        ("isnotempty(tostring(p.objectId))", False, True),
+        ("isnotempty(CallerIPAddress)", False, True),
+        ('CallerIPAddress != ""', False, True),
+        ("objectId !in (known)", False, True),
+    ],
+)
+def test_an_empty_caller_is_a_key_and_a_filled_one_somebody(condition: str, keys: bool, callers: bool) -> None:
+    assert (explains("keys", condition), explains("callers", condition)) == (keys, callers)
+
+
+@pytest.mark.parametrize(
+    ("condition", "known"),
+    [
+        ('ActivityStatusValue == "Success"', True),
+        ('ActivityStatus in ("Start", "Success")', True),
+        ('CategoryValue == "Administrative"', True),
+        ('Category == "Administrative"', True),
+        ('CategoryValue == "Policy"', False),
+        ('ResourceProviderValue == "MICROSOFT.COGNITIVESERVICES"', True),
+        ("isnotempty(Caller)", True),
+        ("isnotempty(CorrelationId)", True),
+        ("isnotempty(OperationNameValue)", True),
+        ("isempty(Caller)", False),
+        ("isnotempty(HTTPRequest)", False),
+        ('Caller == "somebody"', False),
+        ('Level == "Critical"', False),
+    ],
+)
+def test_columns_of_changes_that_every_row_has(condition: str, known: bool) -> None:
+    assert explains("changes", condition) is known
+
+
+@pytest.mark.parametrize(
+    ("condition", "known"),
+    [
+        ('TimeGrain == "PT1M"', True),
+        ('TimeGrain == "pt1m"', False),
+        ('TimeGrain == "PT1H"', False),
+        ("isnotnull(Total)", True),
+        ("isnotnull(Average)", False),
+        ("Total > 0", True),
+        ("Total >= 1", True),
+        ("Total < 5", False),
+        ("Average > 0", False),
+        ('ResourceProvider == "MICROSOFT.COGNITIVESERVICES"', True),
+    ],
+)
+def test_columns_of_metrics_that_every_row_has(condition: str, known: bool) -> None:
+    assert explains("metric", condition) is known
