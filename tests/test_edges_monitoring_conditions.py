@@ -170,3 +170,39 @@ def test_columns_of_changes_that_every_row_has(condition: str, known: bool) -> N
 )
 def test_columns_of_metrics_that_every_row_has(condition: str, known: bool) -> None:
     assert explains("metric", condition) is known
+
+
+@pytest.mark.parametrize(
+    ("condition", "watches"),
+    [
+        ("true", True),
+        ('ResultSignature startswith "2"', True),
+        ("toint(ResultSignature) < 300", True),
+        ("toint(ResultSignature) between (100 .. 199)", False),
+        ('ResultSignature has "5"', False),
+        ('resultsignature has "5"', False),
+        ('case(true, ResultSignature startswith "4", false)', False),
+        ('Signature has "5"', True),
+    ],
+)
+def test_a_rule_on_keys_looks_at_calls_that_succeeded(condition: str, watches: bool) -> None:
+    text = f"{CALLS} | where isempty(tostring(p.objectId)) | where {condition}"
+    assert understand(text).watches_keys is watches
+
+
+@pytest.mark.parametrize(
+    ("step", "apart"),
+    [
+        ('where Resource == "ACCT"', True),
+        ('where _ResourceId has "acct"', True),
+        ('where resourcegroup == "RG"', True),
+        ("extend Own = tolower(ResourceId)", True),
+        ("project SubscriptionId", True),
+        ('parse ResourceId with * "/accounts/" Name', True),
+        ("summarize count() by Resource", False),
+        ('where ResourceProvider == "MICROSOFT.COGNITIVESERVICES"', False),
+        ('where ResourceKind == "x"', False),
+    ],
+)
+def test_a_query_that_looks_at_resources_tells_accounts_apart(step: str, apart: bool) -> None:
+    assert understand(f"{CALLS} | {step}").tells_accounts_apart is apart
