@@ -80,7 +80,7 @@ kills: $(VENV)/.ready
 	@AOAI_KILLS=all $(RUN) pytest -n 2 tests/test_kills_assess.py tests/test_kills_harden.py tests/test_harden_command.py \
 		tests/test_harden_alone.py tests/test_fleet.py tests/test_disk.py tests/test_reads_only.py
 
-# Every request of every lab tenant with every fault that its answer can have (27,000 cells in some six minutes on two processors, and 2,800 over the wire in a quarter of an hour);
+# Every request of every lab tenant with every fault that its answer can have (42,000 cells in some ten minutes on two processors, and 2,800 over the wire in a quarter of an hour);
 # what was tried before an interrupt is kept in .faults. Prints the counts and writes docs/faults.md; `make test` takes a sample.
 faults: $(VENV)/.ready
 	@PYTHONPATH=tests $(RUN) tests.fault_matrix
