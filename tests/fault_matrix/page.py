@@ -111,4 +111,7 @@ def _excuses(rows: Sequence[Row]) -> str:
         lines.append(
             f"| {', '.join(each.controls)} | `{each.path}` | {', '.join(each.faults)} | {counts[number]:,} | {each.reason} |"
         )
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, "", _FURTHER, ""])
+
+
+_FURTHER: Final = "[Reliability](reliability.md) tells of empty lists that something else contradicts, and of a hardening's operations."
