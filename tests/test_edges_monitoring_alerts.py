@@ -216,10 +216,10 @@ TRIED = {
 }
 
 
-def trial(topic: str, *rows: Any, state: State = State.COLLECTED, **more: Any) -> Reading:
-    """The answer of a workspace to the rule's query over the events of a topic."""
+def trial(topic: str, *rows: Any, account: str = ACCOUNT, state: State = State.COLLECTED, **more: Any) -> Reading:
+    """The answer of a workspace to the rule's query over the events of a topic about an account."""
     answer = {"tables": [{"columns": [{"name": "Caller"}], "rows": [list(each) for each in rows]}]}
-    scope = f"99999999-0000-4000-8000-0000000000aa/{topic}{ACCOUNT}{RULE.upper().replace('/SUBSCRIPTIONS/', '/subscriptions/')}"
+    scope = f"99999999-0000-4000-8000-0000000000aa/{topic}{account}{RULE.upper().replace('/SUBSCRIPTIONS/', '/subscriptions/')}"
     return reading("rule_trial", scope, answer if state is State.COLLECTED else None, state, **more)
 
 
@@ -234,6 +234,15 @@ def test_a_rule_whose_query_was_tried(control: str) -> None:
     for other in {"keys", "changes", "callers"} - {topic}:
         untried = verdict(control, trial(other), queries=[rule])
         assert untried.status == "pass" and "Its query was not tried: it reaches past its tables" in untried.reason
+
+
+def test_a_trial_about_another_account_counts_where_the_query_looks_at_no_resource() -> None:
+    another = trial("keys", account=f"{ACCOUNT}2")
+    own = trial("keys", ["x"], account=ACCOUNT.upper().replace("/SUBSCRIPTIONS/", "/subscriptions/"))
+    for text, status in ((KEYS, "fail"), (f"{KEYS} | where Resource has 'acct'", "pass")):
+        assert verdict("MON-07", another, queries=[query(text)]).status == status, "only another account's was tried"
+        both = verdict("MON-07", another, own, queries=[query(text)])
+        assert (both.status, "finds them" in both.reason) == ("pass", True), both.reason
 
 
 @pytest.mark.parametrize(

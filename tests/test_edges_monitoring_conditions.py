@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from builders import ACCOUNT
 
+from aoai_lib.controls.monitoring_changes import CHANGES as OPERATIONS
 from aoai_lib.controls.monitoring_queries import understand
 
 CALLS = 'AzureDiagnostics | where Category == "RequestResponse" | extend p = parse_json(properties_s)'
@@ -206,3 +208,79 @@ def test_a_rule_on_keys_looks_at_calls_that_succeeded(condition: str, watches: b
 )
 def test_a_query_that_looks_at_resources_tells_accounts_apart(step: str, apart: bool) -> None:
     assert understand(f"{CALLS} | {step}").tells_accounts_apart is apart
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ('Resource == "ACCT"', True),
+        ('Resource != "ACCT"', False),
+        ('Resource != "OTHER"', True),
+        ('Resource !~ "acct"', False),
+        ('Resource !in ("ACCT", "OTHER")', False),
+        ('Resource !in~ ("other")', True),
+        ('Resource !has "acc"', False),
+        ('Resource !contains "cc"', False),
+        ('Resource !startswith "ac"', False),
+        ('Resource !startswith "x"', True),
+        ('_ResourceId !endswith "/accounts/acct"', False),
+        ('_ResourceId !contains "deployments"', True),
+    ],
+)
+def test_what_is_said_not_to_be_there(condition: str, holds: bool) -> None:
+    assert understand(f"{CALLS} | where {condition}").concerns(ACCOUNT) is holds
+
+
+@pytest.mark.parametrize("step", ["where", "filter", "Where"])
+def test_filter_is_another_word_for_where(step: str) -> None:
+    silent = f"{CALLS} | where isempty(tostring(p.objectId)) | {step} ResultSignature startswith '4'"
+    assert not understand(silent).watches_keys
+    assert understand(f'{CALLS} | {step} Resource == "ACCT"').tells_accounts_apart
+    counted = f"{METRIC} | summarize T = sum(Total)"
+    assert (understand(counted).always_answers, understand(f"{counted} | {step} T > 20").always_answers) == (
+        True,
+        False,
+    )
+    assert understand(f"{counted} | {step} T > 20").thresholds == [20.0]
+
+
+def test_numbers_of_a_query_that_sums_nothing_are_thresholds_of_rows() -> None:
+    assert understand("AzureMetrics | where Total >= 5 | project Total").thresholds == [4.0]
+    assert understand("let a = 1; AzureMetrics | where Total > 5 | summarize sum(Total)").thresholds == []
+    assert understand("where Total > 7").thresholds == [] and understand("AzureMetrics").thresholds == []
+    assert (understand(METRIC).sums, understand(f"{METRIC} | summarize sum(Total)").sums) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("condition", "all_of_it"),
+    [
+        ('OperationNameValue endswith "/write"', ["/write"]),
+        ('OperationNameValue endswith "/ACCOUNTS/WRITE"', ["/accounts/write"]),
+        ('OperationNameValue endswith "/nothing"', []),
+    ],
+)
+def test_operations_by_their_end(condition: str, all_of_it: list[str]) -> None:
+    found = understand(f"AzureActivity | where {condition}").operations(OPERATIONS)
+    assert found == {each for each in OPERATIONS if any(each.endswith(end) for end in all_of_it)}
+    assert bool(found) is bool(all_of_it)
+
+
+def test_operations_of_the_provider_that_is_asked_for() -> None:
+    ours = 'AzureActivity | where OperationNameValue contains "/" | where ResourceProviderValue =~ "{}"'
+    own = {each for each in OPERATIONS if each.startswith("microsoft.cognitiveservices/")}
+    assert understand(ours.format("Microsoft.CognitiveServices")).operations(OPERATIONS) == own
+    assert own and understand(ours.format("Microsoft.Storage")).operations(OPERATIONS) == set()
+
+
+def test_the_metric_is_compared_by_any_spelling_of_the_operator() -> None:
+    for operator in ("in~", "IN~", "has", "HAS"):
+        value = '("rairejectedrequests")' if "~" in operator else '"rairejectedrequests"'
+        assert understand(f"AzureMetrics | where MetricName {operator} {value}").watches_metric(["RAIRejectedRequests"])
+    assert not understand('AzureMetrics | where MetricName == "rairejectedrequests"').watches_metric(
+        ["RAIRejectedRequests"]
+    )
+
+
+def test_the_caller_has_two_names_in_the_service() -> None:
+    for name in ("objectId", "callerObjectId"):
+        assert understand(f"{CALLS} | where isempty(tostring(p.{name}))").watches_keys, name
