@@ -284,3 +284,51 @@ def test_the_metric_is_compared_by_any_spelling_of_the_operator() -> None:
 def test_the_caller_has_two_names_in_the_service() -> None:
     for name in ("objectId", "callerObjectId"):
         assert understand(f"{CALLS} | where isempty(tostring(p.{name}))").watches_keys, name
+
+
+@pytest.mark.parametrize(
+    ("step", "known"),
+    [
+        ("extend A = 1", True),
+        ("project TimeGenerated, properties_s", True),
+        ("project-away OperationName", True),
+        ("project-keep TimeGenerated", True),
+        ("project-rename A = OperationName", True),
+        ("project-reorder TimeGenerated", True),
+        ("summarize count() by Resource", True),
+        ("order by TimeGenerated", True),
+        ("sort by TimeGenerated", True),
+        ("distinct Resource", True),
+        ("serialize", True),
+        ("as Rows", True),
+        ("render timechart", True),
+        ("summarize countif(DurationMs > 5)", False),
+        ("summarize COUNTIF (DurationMs > 5)", False),
+        ("take 1", False),
+        ("limit 1", False),
+        ("top 1 by TimeGenerated", False),
+        ("sample 1", False),
+        ("mv-expand p", False),
+        ("join kind=inner (Heartbeat) on Resource", False),
+        ("where " + "(" * 15 + "TimeGenerated > ago(5m)" + ")" * 15, True),
+        ("where " + "(" * 25 + "TimeGenerated > ago(5m)" + ")" * 25, False),
+        (f"extend A = '{'x' * 3900}'", True),
+        (f"extend A = '{'x' * 4100}'", False),
+    ],
+)
+def test_steps_that_leave_out_nothing(step: str, known: bool) -> None:
+    assert understand(f"{CALLS} | {step}").explains("keys") is known
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("union AzureDiagnostics, AzureMetrics", True),
+        ("union isfuzzy=true AzureDiagnostics, AzureMetrics", True),
+        ("let t = union AzureDiagnostics, AzureMetrics; t", True),
+        ("union (AzureDiagnostics | take 1), AzureMetrics", False),
+        ("union AzureDiagnostics, (AzureMetrics | take 1)", False),
+    ],
+)
+def test_tables_that_are_put_together(text: str, known: bool) -> None:
+    assert understand(text).explains("keys") is known
