@@ -25,7 +25,7 @@ from aoai_lib.controls.monitoring_conditions import (
     filled,
     place,
 )
-from aoai_lib.controls.monitoring_steps import conditions, explained, keeps_hours, plain, quoted, steps, unquoted
+from aoai_lib.controls.monitoring_steps import Step, conditions, explained, keeps_hours, plain, quoted, steps, unquoted
 from aoai_lib.controls.monitoring_totals import metric_holds, tests_of_metric, total
 from aoai_lib.detections import catalogue
 
@@ -148,14 +148,18 @@ class Query:
         return any(not any(re.fullmatch(known, each, re.IGNORECASE) for known in SUCCEEDED) for each in tests)
 
     @cached_property
+    def _steps(self) -> list[Step]:
+        return steps(self.text)
+
+    @cached_property
     def _conditions(self) -> list[str]:
-        return [each for step in steps(self.text) if step.operator in ("where", "filter") for each in conditions(step)]
+        return [each for step in self._steps for each in conditions(step)]
 
     @cached_property
     def tells_accounts_apart(self) -> bool:
         """Whether it looks at the resources of rows, so that what it finds of one account says nothing of another."""
         looking = ("where", "filter", "extend", "project", "parse", "")
-        return any(_RESOURCE.search(step.body) for step in steps(self.text) if step.operator in looking)
+        return any(_RESOURCE.search(step.body) for step in self._steps if step.operator in looking)
 
     @cached_property
     def keeps_hours(self) -> bool:
@@ -172,7 +176,7 @@ class Query:
         return self._explained[topic]
 
     def _explains(self, topic: str) -> bool:
-        places, callers = place(f"{_SAID}|{_DENIED}"), self._callers | {"calleripaddress"}
+        callers = self._callers | {"calleripaddress"}
         calls = (*CALLS, *filled({"modeldeploymentname", *_DEPLOYMENT.findall(self.text)}))
         known = {
             "keys": (*calls, *empty(self._callers)),
@@ -180,7 +184,7 @@ class Query:
             "changes": CHANGES,
             "metric": METRIC,
         }[topic]
-        return explained(self.text, (*known, places), (ABOVE,), joins=topic == "callers")
+        return explained(self.text, (*known, _PLACE.pattern), (ABOVE,), joins=topic == "callers")
 
     @cached_property
     def watches_new_callers(self) -> bool:
@@ -217,23 +221,23 @@ class Query:
     @cached_property
     def sums(self) -> bool:
         """Whether it summarises rows."""
-        return any(step.operator == "summarize" for step in steps(self.text))
+        return any(step.operator == "summarize" for step in self._steps)
 
     @cached_property
     def always_answers(self) -> bool:
         """Whether it gives a row even where there was nothing: it counts over all, by nothing, and leaves no number out."""
-        own = steps(self.text)
+        own = self._steps
         last = max((number for number, step in enumerate(own) if step.operator == "summarize"), default=None)
         if last is None or re.search(r"\bby\b", own[last].body, re.IGNORECASE):
             return False
-        return not any(step.operator in ("where", "filter") for step in own[last:])
+        return not any(step.filters for step in own[last:])
 
     @cached_property
     def thresholds(self) -> list[float]:
         """The numbers that summarised values have to exceed (`| where Total > 20`). What is counted is whole: 21 or more exceeds 20."""
-        own = steps(self.text)
+        own = self._steps
         first = next((number for number, step in enumerate(own) if step.operator == "summarize"), 0)
-        tests = [each for step in own[first:] if step.operator in ("where", "filter") for each in conditions(step)]
+        tests = [each for step in own[first:] for each in conditions(step)]
         found = [above for each in tests if (above := re.fullmatch(ABOVE, each))]
         return [float(each[3]) - (each[2] == ">=") for each in found]
 

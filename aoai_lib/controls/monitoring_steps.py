@@ -44,6 +44,11 @@ class Step:
     operator: str
     body: str
 
+    @property
+    def filters(self) -> bool:
+        """Whether it leaves out the rows that do not meet its conditions."""
+        return self.operator in ("where", "filter")
+
 
 def plain(text: str) -> str:
     """The query without comments, and with the texts and numbers that `let` names in the place of their names."""
@@ -89,8 +94,8 @@ def _parts(text: str) -> Iterator[tuple[str, str]]:
 
 
 def conditions(step: Step) -> list[str]:
-    """Every single condition of a `where`, whether all or one of them have to hold, in one line each."""
-    return [each for each in _single(step.body) if each]
+    """Every single condition of a step, whether all or one of them have to hold, in one line each; none where it has none."""
+    return [each for each in _single(step.body) if each] if step.filters else []
 
 
 def _single(text: str, deep: int = 0) -> Iterator[str]:
@@ -131,7 +136,7 @@ def explained(text: str, known: Iterable[str], known_of_sums: Iterable[str], joi
     for step in steps(text):
         if step.operator == "summarize":
             patterns += [re.compile(each, re.IGNORECASE) for each in known_of_sums]
-        if step.operator in ("where", "filter"):
+        if step.filters:
             own = conditions(step)
             if any(len(each) > _LONGEST for each in own) or not all(_matches(patterns, each) for each in own):
                 return False
@@ -156,5 +161,5 @@ def _leaves_nothing_out(step: Step, joins: bool) -> bool:
 
 def keeps_hours(text: str) -> bool:
     """Whether a condition of the query asks for the time of day, the day or the month: then it sees some of the time only."""
-    found = (each for step in steps(text) if step.operator in ("where", "filter") for each in conditions(step))
+    found = (each for step in steps(text) for each in conditions(step))
     return any(_CLOCK.search(each) for each in found)

@@ -55,7 +55,7 @@ def total(text: str) -> str | None:
             if found is None or not all(_WHOLE.fullmatch(each) for each in _listed(found[2] or "")):
                 return None
             column = (found[1] or "sum_Total").lower()
-        elif step.operator in ("where", "filter"):
+        elif step.filters:
             later = any(each.operator == "summarize" for each in own[number:])
             above = [found for each in conditions(step) if (found := re.fullmatch(ABOVE, each))]
             if any(each[1].lower() != column or (later and float(each[3]) > 0) for each in above):
