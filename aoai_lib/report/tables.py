@@ -169,9 +169,15 @@ def verdicts(run: Run, controls: Sequence[str]) -> Table:
 def observed(run: Run, finding: Finding, limit: int = 3) -> str:
     """The first values that a control looked at, as text. Ids are left out: they only say where it looked."""
     seen = [each for each in finding.observed if not each.path.endswith(".id")]
-    texts = [f"{each.path.rpartition('.')[2]} = {_settled(run, each.value)}" for each in seen]
+    texts = [f"{_last(each.path)} = {_settled(run, each.value)}" for each in seen]
     more = len(texts) - limit
     return "; ".join(texts[:limit]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _last(path: str) -> str:
+    """The end of an observation's path; of how many there are, also what there are so many of."""
+    before, _, last = path.rpartition(".")
+    return f"{before.rpartition('.')[2]}.{last}" if last == "length" else last
 
 
 def _settled(run: Run, value: Json) -> str:
