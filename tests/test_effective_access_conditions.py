@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from identity_samples import CONDITION
 
@@ -55,6 +55,8 @@ def test_which_roles_a_condition_names(condition: str, roles: set[str], only_tho
     assert assignable_roles(condition) == (roles, only_those)
 
 
+@example(["!", "'", "ActionMatches{'a'}", "ActionMatches{'a'}"])
+@example(["!", "'", "ActionMatches{'a'}", "ActionMatches{'a'}", "'"])
 @given(st.lists(st.sampled_from(["(", ")", "!", "AND", "OR", "ActionMatches{'a'}", "{", "'", "x", "&&", "|", "'a'"])))
 def test_any_text_is_read_without_a_crash(words: list[str]) -> None:
     found = actions_under(" ".join(words))

@@ -8,13 +8,13 @@ The Foundry roles and Role Based Access Control Administrator as the portal writ
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
 _WORD: Final = re.compile(r"'[^']*'|[(){}]|\bAND\b|\bOR\b|&&|\|\||[^'(){}&|\s]+|[&|]", re.IGNORECASE)
 _AND: Final = frozenset({"and", "&&"})
 _OR: Final = frozenset({"or", "||"})
-_NAMED: Final = re.compile(r"ActionMatches\s*\{\s*'([^']*)'\s*\}", re.IGNORECASE)
 _ROLES: Final = re.compile(
     r"@Request\[[^\]]*:RoleDefinitionId\]\s*(?:\w+:)?Guid(Not)?Equals\s*\{([^}]*)\}", re.IGNORECASE
 )
@@ -24,14 +24,23 @@ _ROLES: Final = re.compile(
 def actions_under(condition: str) -> frozenset[str] | None:
     """The patterns of the actions that a condition can narrow, lower-cased; None where it may be any."""
     found: set[str] = set()
+    if condition.count("'") % 2:  # a text that does not end, so no word after it is known to be one
+        return None
     for clause in _parts(_WORD.findall(condition), _AND):
         first = _bare(_parts(clause, _OR)[0])
         inner = _bare(first[1:]) if first[:1] == ["!"] else []
-        named = _NAMED.findall(" ".join(inner))
+        named = list(_named(inner))
         if not named or "!" in inner or any(part.startswith("!") for part in inner):
             return None
         found.update(each.lower() for each in named)
     return frozenset(found)
+
+
+def _named(tokens: list[str]) -> Iterator[str]:
+    """The patterns that `ActionMatches{'…'}` holds; not what a text between quotes says."""
+    for word, opening, text, closing in zip(tokens, tokens[1:], tokens[2:], tokens[3:], strict=False):
+        if word.lower() == "actionmatches" and (opening, closing) == ("{", "}") and text.startswith("'"):
+            yield text[1:-1]
 
 
 def assignable_roles(condition: str) -> tuple[frozenset[str], bool]:
