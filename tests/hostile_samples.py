@@ -12,6 +12,8 @@ from tampered import Answer
 LONG = 1_000_000
 ESCAPED = "escaped-from-the-run"
 """A file of this name must not come to be anywhere."""
+ALWAYS = {"search-chat": "long", "gpt-4o": "direction"}
+"""What some deployments are named, whichever request is answered first: the rest is handed out in the order of the requests."""
 
 
 def payloads(port: int) -> dict[str, str]:
@@ -135,7 +137,8 @@ class Spoiler:
             properties |= {"description": self.text(), "x-note": self.text()}
 
     def _rename(self, item: dict[str, Any]) -> None:
-        name = self.kinds["long"] if item.get("name") == "search-chat" else self.text()
+        always = ALWAYS.get(str(item.get("name")))
+        name = self.kinds[always] if always else self.text()
         if "id" in item and isinstance(item["id"], str):
             item |= {"id": f"{item['id'].rpartition('/')[0]}/{name}", "name": name}
 
