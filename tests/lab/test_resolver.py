@@ -27,9 +27,9 @@ def ask(lab, vantage, name, type_="A", way=dns.query.udp):
     return dns.rcode.to_text(answer.rcode()), [str(item).rstrip(".") for each in answer.answer for item in each]
 
 
-def connect(lab, vantage, address, port=443):
+def connect(lab, vantage, address, port=443, patience=0.5):
     host, _, gateway = lab.vantages[vantage]["gateway"].partition(":")
-    line = socket.create_connection((host, int(gateway)), 0.5)
+    line = socket.create_connection((host, int(gateway)), patience)
     line.sendall(f"CONNECT {address}:{port} HTTP/1.1\r\n\r\n".encode())
     try:
         return line, line.recv(200)
@@ -40,7 +40,7 @@ def connect(lab, vantage, address, port=443):
 
 def fetch(lab, vantage, address, name):
     """Status of a GET on the data plane by host name over TLS, at an address as the vantage point reaches it."""
-    line, granted = connect(lab, vantage, address)
+    line, granted = connect(lab, vantage, address, patience=30)
     assert b" 200 " in granted
     with line, ssl.create_default_context(cafile=lab.ca_file).wrap_socket(line, server_hostname=name) as secured:
         secured.sendall(f"GET /openai/models HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
